@@ -1,0 +1,50 @@
+"""Owns the settings of the webhooks: read at call time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from django.conf import settings
+
+ENDPOINTS: Final = ("platform", "connect")
+POLICIES: Final = ("accept", "park", "ignore")
+PROCESSING: Final = ("inline", "worker")
+
+# Stripe's own are of letters and digits alone: words put together with _ or - were put there by a person.
+SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=]{16,}")
+DISTINCT_CHARACTERS_MIN: Final = 8
+
+
+def webhook_secrets(endpoint: str) -> list[str]:
+    """Return the signing secrets of `endpoint` that are real ones; several while they are rotated."""
+    return [secret for secret in configured_secrets(endpoint) if is_usable(secret)]
+
+
+def configured_secrets(endpoint: str) -> list[Any]:
+    """Return what ``STRIPE_WEBHOOK_SECRETS`` says of `endpoint`, usable or not."""
+    secrets = getattr(settings, "STRIPE_WEBHOOK_SECRETS", {}).get(endpoint, [])
+    return [secrets] if isinstance(secrets, str) else list(secrets)
+
+
+def is_usable(secret: object) -> bool:
+    """Say whether `secret` is one of Stripe's, not empty and not a placeholder."""
+    return (
+        isinstance(secret, str)
+        and SECRET.fullmatch(secret) is not None
+        and len(set(secret.removeprefix("whsec_"))) >= DISTINCT_CHARACTERS_MIN
+    )
+
+
+def livemode_policy(endpoint: str) -> str:
+    """Return what to do with events of a mode there is no key for: accept, park (the default) or ignore.
+
+    A live endpoint for connected accounts is sent test events too. https://docs.stripe.com/connect/webhooks
+    """
+    policy = getattr(settings, "CONNECT_LIVEMODE_POLICY", "park")
+    return str(policy.get(endpoint, "park") if isinstance(policy, dict) else policy)
+
+
+def processes_inline() -> bool:
+    """Say whether an event is processed in the request that brought it, after it was stored."""
+    return str(getattr(settings, "CONNECT_PROCESSING", "inline")) == "inline"

@@ -1,0 +1,87 @@
+"""Owns receiving: an event is stored once, whatever becomes of it later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from django.db import connections, router
+
+from connect.conf import livemode_policy
+from connect.models import InboxEvent
+from django_stripe.conf import configured_modes
+from django_stripe.event import Event, parse_event
+from django_stripe.snapshot import Key, Snapshot, event_snapshot
+
+# The ORM can ignore a conflict or return the id, not both.
+INSERT: Final = """
+INSERT INTO connect_inboxevent (
+    connect_account_id, livemode, event_id, endpoint, type, api_version, object_type, object_id,
+    created, payload, state, attempts, error, handled_by
+)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, '', '[]')
+ON CONFLICT (connect_account_id, livemode, event_id) DO NOTHING
+RETURNING id
+"""
+
+
+def receive(event: Event, *, endpoint: str) -> InboxEvent | None:
+    """Store `event`, which `endpoint` has verified, in one statement; return None if it is there already."""
+    received = InboxEvent(
+        connect_account_id=event.connect_account_id,
+        livemode=event.livemode,
+        event_id=event.id,
+        endpoint=endpoint,
+        type=event.type,
+        state=_first_state(event, endpoint),
+    )
+    with connections[router.db_for_write(InboxEvent)].cursor() as cursor:
+        cursor.execute(
+            INSERT,
+            [
+                received.connect_account_id,
+                received.livemode,
+                received.event_id,
+                endpoint,
+                event.type,
+                event.api_version or "",
+                event.object_type,
+                event.object_id,
+                event.created,
+                event.body,
+                received.state,
+            ],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    (received.pk,) = row
+    return received
+
+
+def events_about(
+    stripe_object: str, key: Key, since: datetime | None, until: datetime
+) -> Iterator[Snapshot]:
+    """Return the stored events about one object, for the mirror to order its states by."""
+    account, livemode, stripe_id = key
+    rows = InboxEvent.objects.filter(
+        connect_account_id=account,
+        livemode=livemode,
+        object_id=stripe_id,
+        object_type=stripe_object,
+        created__lte=until,
+    ).exclude(state__in=(InboxEvent.State.IGNORED, InboxEvent.State.PARKED))
+    if since is not None:
+        rows = rows.filter(created__gte=since)
+    for payload, received_at in rows.values_list("payload", "received_at"):
+        yield event_snapshot(parse_event(payload), received_at=received_at)
+
+
+def _first_state(event: Event, endpoint: str) -> str:
+    if event.livemode in configured_modes():
+        return InboxEvent.State.RECEIVED
+    return {
+        "accept": InboxEvent.State.RECEIVED,
+        "ignore": InboxEvent.State.IGNORED,
+    }.get(livemode_policy(endpoint), InboxEvent.State.PARKED)

@@ -1,0 +1,68 @@
+"""Owns the inbox: every event that Stripe delivered, kept as it was sent before anything is done with it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class InboxEvent(models.Model):
+    """An event, found by (`connect_account_id`, `livemode`, `event_id`), and how far its processing is."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("received")
+        MIRRORED = "mirrored", _("mirrored")
+        PROCESSED = "processed", _("processed")
+        FAILED = "failed", _("failed")
+        PARKED = "parked", _("parked")
+        IGNORED = "ignored", _("ignored")
+
+    connect_account_id = models.CharField(
+        _("account"), max_length=255, default="", blank=True, help_text=_("Empty: the platform itself.")
+    )
+    livemode = models.BooleanField(_("live mode"))
+    event_id = models.CharField(_("event id"), max_length=255)
+    endpoint = models.CharField(max_length=16, help_text=_("Where it was delivered: platform or connect."))
+    type = models.CharField(max_length=255)
+    api_version = models.CharField(_("API version"), max_length=255, blank=True)
+    object_type = models.CharField(max_length=255, blank=True, help_text=_("What it is about: charge, payout, …"))
+    object_id = models.CharField(max_length=255, blank=True)
+    created = models.DateTimeField(_("created at Stripe"))
+    payload = models.TextField(help_text=_("The event as Stripe sent it."))
+
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RECEIVED)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(
+        null=True, blank=True, db_default=Now(), help_text=_("Empty: not before somebody says so.")
+    )
+    error = models.TextField(blank=True)
+    handled_by = models.JSONField(
+        default=list, blank=True, help_text=_("The handlers that are done with it, and are not called again.")
+    )
+    received_at = models.DateTimeField(db_default=Now())
+    processed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("inbox event")
+        constraints = [  # noqa: RUF012
+            models.UniqueConstraint(
+                fields=("connect_account_id", "livemode", "event_id"), name="connect_inboxevent_key"
+            ),
+        ]
+        indexes = [  # noqa: RUF012
+            # What happened to an object, for the ordering rule.
+            models.Index(
+                fields=("connect_account_id", "livemode", "object_id", "created"),
+                name="connect_inbox_object",
+                condition=~models.Q(object_id=""),
+            ),
+            models.Index(
+                fields=("next_attempt_at",),
+                name="connect_inbox_due",
+                condition=models.Q(state__in=("received", "mirrored", "failed")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"

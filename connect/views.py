@@ -1,0 +1,69 @@
+"""Owns the webhook endpoints: verify, store, answer; everything else comes after the answer is certain."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Final
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from connect import conf
+from connect.inbox import receive
+from connect.processing import process
+from connect.signature import SignatureMismatch, verify
+from django_stripe.event import InvalidEvent, parse_event
+
+logger = logging.getLogger(__name__)
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+
+
+@csrf_exempt
+@require_POST
+@transaction.non_atomic_requests  # what is answered 200 has to be stored by then
+def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
+    """Take an event that Stripe delivers to `endpoint`: ``"platform"`` or ``"connect"``.
+
+    200: it is stored, now or before. 400: not signed with a secret of this endpoint, or no snapshot event.
+    404: the endpoint has no usable secret. 413: larger than any event. Stripe retries all but 200 for
+    three days. https://docs.stripe.com/webhooks
+    """
+    secrets = conf.webhook_secrets(endpoint) if endpoint in conf.ENDPOINTS else []
+    if not secrets:
+        logger.error(
+            "An event was delivered to the webhook endpoint %r, for which STRIPE_WEBHOOK_SECRETS has no usable "
+            "secret; it was not read.",
+            endpoint,
+        )
+        raise Http404
+    body = request.read(BODY_BYTES_MAX + 1)
+    if len(body) > BODY_BYTES_MAX:
+        return _refusal(413, f"The body is larger than {BODY_BYTES_MAX} bytes.")
+    try:
+        verify(body, request.headers.get("Stripe-Signature", ""), secrets)
+        event = parse_event(body)
+    except (SignatureMismatch, InvalidEvent) as error:
+        logger.warning("A delivery to the webhook endpoint %r was refused: %s", endpoint, error)
+        return _refusal(400, str(error))
+    inbox = receive(event, endpoint=endpoint)
+    if inbox is None:
+        return HttpResponse("Received before.\n", content_type="text/plain")
+    if inbox.state == inbox.State.RECEIVED and conf.processes_inline():
+        transaction.on_commit(partial(_process, inbox.pk))
+    return HttpResponse("Received.\n", content_type="text/plain")
+
+
+def _process(inbox_id: int) -> None:
+    try:
+        process(inbox_id)
+    except Exception:
+        # It is stored and due: the answer stays 200, or Stripe would send again what we have.
+        logger.exception("Inbox event %s could not be processed; it is due again.", inbox_id)
+
+
+def _refusal(status: int, reason: str) -> HttpResponse:
+    return HttpResponse(f"{reason}\n", status=status, content_type="text/plain")

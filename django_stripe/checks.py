@@ -1,0 +1,105 @@
+"""Owns the system checks of the mirror's settings and models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from django_stripe.conf import configured_modes, mode_of_key, setting
+from django_stripe.registry import models_by_object
+
+
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Find settings under which the mirror would not work, or would do what nobody wants."""
+    return [*_check_key(), *_check_limits(), *_check_database(), *_check_models()]
+
+
+def _check_key() -> list[CheckMessage]:
+    source = setting("STRIPE_API_KEY")
+    if not source:
+        return [
+            Warning(
+                "STRIPE_API_KEY is not set: nothing can be retrieved from Stripe.",
+                hint="Set it to a secret or restricted key, to a callable, or to {'live': …, 'test': …}.",
+                id="django_stripe.W001",
+            )
+        ]
+    if isinstance(source, dict) and not source.keys() <= {"live", "test"}:
+        return [
+            Error(
+                "STRIPE_API_KEY has keys other than 'live' and 'test'.",
+                hint="Name the mode each key belongs to; connected accounts are named in the call, not here.",
+                id="django_stripe.E002",
+            )
+        ]
+    if isinstance(source, str) and mode_of_key(source) is None:
+        return [_wrong_key("STRIPE_API_KEY")]
+    if isinstance(source, dict):
+        return [
+            _wrong_key(f"STRIPE_API_KEY[{mode!r}]")
+            for mode, key in source.items()
+            if isinstance(key, str) and key and mode_of_key(key) is not (mode == "live")
+        ]
+    return [] if configured_modes() or callable(source) else [_wrong_key("STRIPE_API_KEY")]
+
+
+def _wrong_key(name: str) -> CheckMessage:
+    return Error(
+        f"{name} is no secret key of its mode.",
+        hint="A secret key begins with sk_live_ or sk_test_, a restricted one with rk_live_ or rk_test_.",
+        id="django_stripe.E001",
+    )
+
+
+def _check_limits() -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    seconds, retries = setting("STRIPE_TIMEOUT_SECONDS"), setting("STRIPE_MAX_NETWORK_RETRIES")
+    if not isinstance(seconds, int | float) or not 0 < seconds <= 80:
+        messages.append(
+            Error(
+                "STRIPE_TIMEOUT_SECONDS is not between 0 and 80.",
+                hint="Give the seconds after which a call to Stripe is given up; the default is 20.",
+                id="django_stripe.E003",
+            )
+        )
+    if not isinstance(retries, int) or retries < 0:
+        messages.append(
+            Error(
+                "STRIPE_MAX_NETWORK_RETRIES is no whole number of 0 or more.",
+                hint="The default is 2.",
+                id="django_stripe.E004",
+            )
+        )
+    return messages
+
+
+def _check_database() -> list[CheckMessage]:
+    if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
+        return []
+    return [
+        Error(
+            "The default database is not PostgreSQL.",
+            hint="The mirror is written by PostgreSQL's own means: set DATABASES['default'] to PostgreSQL 15 or later.",
+            id="django_stripe.E005",
+        )
+    ]
+
+
+def _check_models() -> list[CheckMessage]:
+    return [
+        Error(
+            f"{model.__name__} has no unique constraint of (connect_account_id, livemode, stripe_id).",
+            hint="Let its Meta inherit from AbstractStripeModel.Meta: without it, accounts overwrite each other.",
+            obj=model,
+            id="django_stripe.E006",
+        )
+        for model in models_by_object().values()
+        if not any(
+            getattr(c, "fields", None) == ("connect_account_id", "livemode", "stripe_id")
+            for c in model._meta.constraints
+        )
+    ]

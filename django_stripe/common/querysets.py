@@ -1,0 +1,71 @@
+"""Owns how rows are chosen by account, mode and time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from django.db import models
+from django.db.models import Q
+
+from django_stripe.platform import PLATFORM, Account, account_key
+
+if TYPE_CHECKING:
+    from django_stripe.common.models import AbstractStripeModel
+
+Row = TypeVar("Row", bound="AbstractStripeModel", covariant=True)
+
+
+class StripeQuerySet(models.QuerySet[Row]):
+    """Rows of one Stripe object. Every query of a request should name its account."""
+
+    def for_account(self, account: Account) -> Self:
+        """Rows that live in `account`: an id, ``PLATFORM``, an ``Account`` row or a tenant."""
+        return self.filter(connect_account_id=account_key(account))
+
+    def for_merchant(self, account: Account) -> Self:
+        """Rows that the merchant would call theirs.
+
+        Those in their account, and those on the platform that name it: where the money of a destination
+        charge goes, on whose behalf it was taken, a transfer's destination, an application fee's account.
+        https://docs.stripe.com/connect/charges
+        """
+        key = account_key(account)
+        named = Q()
+        if key:
+            for field in self.model.merchant_fields:
+                named |= Q(connect_account_id=account_key(PLATFORM), **{field: key})
+        return self.filter(Q(connect_account_id=key) | named)
+
+    def platform(self) -> Self:
+        """Rows of the platform itself."""
+        return self.for_account(PLATFORM)
+
+    def live(self) -> Self:
+        return self.filter(livemode=True)
+
+    def test(self) -> Self:
+        return self.filter(livemode=False)
+
+    def alive(self) -> Self:
+        """Rows that are not deleted at Stripe."""
+        return self.filter(deleted_at=None)
+
+    def unsettled(self) -> Self:
+        """Rows whose last state the events do not tell: Stripe is to be asked once."""
+        return self.filter(settle_at__isnull=False)
+
+    def created_between(self, start: datetime, end: datetime) -> Self:
+        """Rows created at Stripe from `start` up to, not including, `end`; both aware."""
+        return self.filter(created__gte=start, created__lt=end)
+
+    def newest_first(self) -> Self:
+        """In the order of Stripe's lists, which the index of every table has within an account."""
+        return self.order_by("-created", "stripe_id")
+
+
+class StripeManager(models.Manager.from_queryset(StripeQuerySet)[Row]):  # type: ignore[misc]
+    """The manager of every mirrored object."""
+
+    def get_queryset(self) -> StripeQuerySet[Any]:
+        return super().get_queryset()  # type: ignore[no-any-return]

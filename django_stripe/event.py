@@ -1,0 +1,187 @@
+"""Owns what an event says: the envelope that Stripe signs, read once, and what its type means for the object in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+import stripe
+
+from django_stripe.platform import PLATFORM, PlatformLiteral, account_key, account_of
+
+ID_LENGTH_MAX: Final = 255
+CREATED_UNIX_MAX: Final = 253_402_300_799  # the end of the year 9999, the last that Python can say
+
+# Stripe's word for a subscription that has ended; it can still be retrieved, with status "canceled".
+# https://docs.stripe.com/billing/subscriptions/webhooks
+NOT_DELETIONS: Final = frozenset({"customer.subscription.deleted"})
+
+# A charge has no `charge.created`: the first of these is its birth.
+CHARGE_BIRTHS: Final = frozenset({"charge.pending", "charge.succeeded", "charge.failed"})
+
+
+class InvalidEvent(ValueError):  # noqa: N818
+    """These bytes are no snapshot event. The webhook view answers 400; nobody else need catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One snapshot event. https://docs.stripe.com/api/events/object
+
+    `account` is the connected account it happened on, or ``PLATFORM``: taken from the envelope alone, since
+    most objects do not name their owner. `object` and `previous_attributes` are plain dicts; `body` is
+    the JSON as Stripe sent it.
+    """
+
+    id: str
+    type: str
+    account: str | PlatformLiteral
+    livemode: bool
+    created: datetime
+    object: Mapping[str, Any]
+    body: str
+    previous_attributes: Mapping[str, Any] | None = None
+    api_version: str | None = None
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def connect_account_id(self) -> str:
+        """The account as rows are keyed by it: ``""`` for the platform."""
+        return account_key(self.account)
+
+    @property
+    def object_type(self) -> str:
+        """Stripe's name of the object: ``"charge"``, also for a ``payment.created``; ``""`` if it has none."""
+        return _plain_text(self.object.get("object")) or ""
+
+    @property
+    def object_id(self) -> str:
+        """The object's id, or ``""`` for an object without one, such as a balance."""
+        return _plain_text(self.object.get("id")) or ""
+
+
+def is_deletion(event_type: str) -> bool:
+    """Say whether the object is gone after an event of this type. (The object in it looks alive.)"""
+    return event_type.endswith(".deleted") and event_type not in NOT_DELETIONS
+
+
+def is_birth(event_type: str, created_unix: int, value: Mapping[str, Any]) -> bool:
+    """Say whether nothing was there before an event of this type, created at `created_unix`."""
+    if event_type in CHARGE_BIRTHS:
+        return value.get("created") == created_unix
+    return event_type.endswith(".created")
+
+
+def parse_event(body: bytes | str) -> Event:
+    """Read a snapshot event from the JSON that Stripe sent.
+
+    Raises InvalidEvent, with what is wrong, for anything else; a thin event is told where it belongs.
+    """
+    text = _decode(body)
+    envelope = _load(text)
+    if not isinstance(envelope, dict):
+        raise InvalidEvent("The body is JSON, but no object: an event is expected.")
+    if envelope.get("object") == "v2.core.event":
+        raise InvalidEvent(
+            "This is a thin event. Send this destination's events to the thin endpoint, or make it a snapshot one."
+        )
+    if envelope.get("object") != "event":
+        raise InvalidEvent('The body is no event: its "object" is not "event".')
+    data = envelope.get("data")
+    value = data.get("object") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(value, dict):
+        raise InvalidEvent('The event has no object: "data.object" is missing or of another kind.')
+    previous = data.get("previous_attributes")
+    request = envelope.get("request")
+    request = request if isinstance(request, dict) else {}
+    return Event(
+        id=_required_text(envelope, "id"),
+        type=_required_text(envelope, "type"),
+        account=_account(envelope),
+        livemode=_livemode(envelope),
+        created=_created(envelope),
+        object=value,
+        body=text,
+        previous_attributes=previous if isinstance(previous, dict) else None,
+        api_version=_plain_text(envelope.get("api_version")),
+        request_id=_plain_text(request.get("id")),
+        idempotency_key=_plain_text(request.get("idempotency_key")),
+    )
+
+
+def as_event(event: Event | stripe.Event | Mapping[str, Any]) -> Event:
+    """Return `event`, in whatever form a caller has it, as an Event.
+
+    A ``stripe.Event`` is taken through its JSON text, where its decimals still are as they were sent.
+    Raises InvalidEvent.
+    """
+    if isinstance(event, Event):
+        return event
+    if isinstance(event, stripe.Event):
+        return parse_event(json.dumps(event.to_dict(), default=str))
+    return parse_event(json.dumps(event, default=str))
+
+
+def _decode(body: bytes | str) -> str:
+    if isinstance(body, str):
+        return body
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(f"The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+
+
+def _load(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except (orjson.JSONDecodeError, UnicodeEncodeError) as error:
+        if "depth limit" in str(error):
+            raise InvalidEvent("The body is nested too deeply to be an event.") from None
+    # Stricter than JSON, orjson refuses lone surrogates and numbers beyond a double: such an event is to be kept.
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise InvalidEvent(f"The body is not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _plain_text(value: object) -> str | None:
+    """Return a value that is fit to be a key or a label, else None: it goes into text columns and log lines."""
+    if isinstance(value, str) and 0 < len(value) <= ID_LENGTH_MAX and value.isprintable():
+        return value
+    return None
+
+
+def _required_text(envelope: dict[str, Any], key: str) -> str:
+    value = _plain_text(envelope.get(key))
+    if value is None:
+        raise InvalidEvent(f'The event\'s "{key}" is missing, or is no text of up to {ID_LENGTH_MAX} characters.')
+    return value
+
+
+def _account(envelope: dict[str, Any]) -> str | PlatformLiteral:
+    if envelope.get("account") is None:
+        return PLATFORM
+    return account_of(_required_text(envelope, "account"))
+
+
+def _livemode(envelope: dict[str, Any]) -> bool:
+    value = envelope.get("livemode")
+    if not isinstance(value, bool):
+        raise InvalidEvent('The event\'s "livemode" is neither true nor false.')
+    return value
+
+
+def _created(envelope: dict[str, Any]) -> datetime:
+    value = envelope.get("created")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= CREATED_UNIX_MAX:
+        raise InvalidEvent('The event\'s "created" is no time in seconds since 1970.')
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,161 @@
+"""Owns the one write of the mirror: snapshots in, rows out, whatever their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+from django.db import DatabaseError, transaction
+
+from django_stripe import registry, ties, upsert
+from django_stripe.snapshot import Key, Snapshot
+
+if TYPE_CHECKING:
+    from django_stripe.common.models import AbstractStripeModel
+
+BATCH_ROWS_MAX: Final = 1000
+
+Group = Sequence[Snapshot]
+"""Snapshots of one object, of which at most one becomes its row."""
+
+
+class PayloadRefused(ValueError):  # noqa: N818
+    """PostgreSQL cannot store this object; the row is as it was. What cannot be stored is in the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A snapshot that PostgreSQL cannot store, and why; nothing of its content."""
+
+    snapshot: Snapshot
+    reason: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the snapshots of one call."""
+
+    written: int = 0
+    unchanged: int = 0
+    """They were older than their rows, or already there."""
+    not_installed: int = 0
+    """No installed model mirrors their object, or it has no id."""
+    decided: int = 0
+    """Ties that the events decided."""
+    unsettled: list[tuple[type[AbstractStripeModel], Key]] = field(default_factory=list)
+    """Ties that only Stripe can tell: the row is a guess until `settle` has asked."""
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def mirror(snapshots: Iterable[Snapshot]) -> Outcome:
+    """Write each of `snapshots` to its row, unless the row is later.
+
+    Any order, any repetition and any split into calls of the same snapshots ends in the same rows. A
+    snapshot that PostgreSQL cannot store costs its own row and is named in the outcome. Each table is
+    written in transactions of up to 1,000 rows, or in savepoints of the caller's transaction.
+    """
+    outcome = Outcome()
+    groups: dict[str, dict[Key, list[Snapshot]]] = {}
+    for snapshot in snapshots:
+        if snapshot.stripe_id and registry.model_for(snapshot.object):
+            groups.setdefault(snapshot.object, {}).setdefault(snapshot.key, []).append(snapshot)
+        else:
+            outcome.not_installed += 1
+    for stripe_object in sorted(groups):  # one order of tables for everyone
+        model = registry.models_by_object()[stripe_object]
+        for turn in _turns(groups[stripe_object]):
+            for batch in _batches(turn):
+                _write(model, batch, outcome)
+    return outcome
+
+
+def _turns(groups: dict[Key, list[Snapshot]]) -> Iterator[dict[Key, Group]]:
+    """Events of one object are one group; an answer of Stripe's among them takes its turn."""
+    first: dict[Key, Group] = {}
+    later: dict[Key, list[Snapshot]] = {}
+    for key, group in groups.items():
+        if len(group) == 1 or all(s.event_id for s in group):
+            first[key] = group
+        else:
+            first[key] = group[:1]
+            later[key] = group[1:]
+    yield first
+    if later:
+        yield from _turns(later)
+
+
+def _batches(groups: Mapping[Key, Group]) -> Iterator[dict[Key, Group]]:
+    items = iter(groups.items())
+    while batch := dict(islice(items, BATCH_ROWS_MAX)):
+        yield batch
+
+
+def _write(model: type[AbstractStripeModel], groups: dict[Key, Group], outcome: Outcome) -> None:
+    try:
+        with transaction.atomic(upsert.database().alias):
+            _write_all(model, groups, outcome)
+    except (DatabaseError, psycopg.DataError) as error:
+        if not _is_of_the_payload(error):
+            raise
+        parts = _halves(groups)
+        for part in parts:
+            _write(model, part, outcome)
+        if not parts:
+            (group,) = groups.values()
+            outcome.refused.append(Refusal(group[0], _reason(error)))
+
+
+def _write_all(
+    model: type[AbstractStripeModel], groups: Mapping[Key, Group], outcome: Outcome
+) -> None:
+    newest = {key: _newest(group) for key, group in groups.items()}
+    written = upsert.upsert(model, list(newest.values()))
+    left_out = {
+        key: group
+        for key, group in groups.items()
+        if key not in written or (len(group) > 1 and _has_rivals(newest[key], group))
+    }
+    settled, unsettled = ties.resolve(model, left_out) if left_out else ([], [])
+    outcome.written += len(written)
+    outcome.unchanged += sum(map(len, groups.values())) - len(written)
+    outcome.decided += len(settled)
+    outcome.unsettled += [(model, key) for key in unsettled]
+
+
+def _newest(group: Group) -> Snapshot:
+    return group[0] if len(group) == 1 else max(group, key=lambda s: (s.as_of, s.event_id))
+
+
+def _has_rivals(newest: Snapshot, group: Group) -> bool:
+    return any(s.as_of == newest.as_of and s.event_id != newest.event_id for s in group)
+
+
+def _halves(groups: dict[Key, Group]) -> list[dict[Key, Group]]:
+    """Split `groups` to find the one that is at fault; empty where it is found."""
+    items = list(groups.items())
+    if len(items) == 1:
+        ((key, group),) = items
+        return [{key: [snapshot]} for snapshot in group] if len(group) > 1 else []
+    middle = len(items) // 2
+    return [dict(items[:middle]), dict(items[middle:])]
+
+
+def _is_of_the_payload(error: Exception) -> bool:
+    """PostgreSQL's classes 22 (data) and 54 (limits), and what psycopg refuses to send."""
+    cause = error.__cause__ if isinstance(error, DatabaseError) else error
+    if not isinstance(cause, psycopg.Error):
+        return False
+    return (cause.sqlstate or "")[:2] in {"22", "54"} or isinstance(cause, psycopg.DataError)
+
+
+def _reason(error: Exception) -> str:
+    """Say what PostgreSQL said, up to where it would quote the payload."""
+    cause = error.__cause__ if isinstance(error, DatabaseError) else error
+    assert isinstance(cause, psycopg.Error)  # noqa: S101 - _is_of_the_payload saw to it
+    message = (cause.diag.message_primary or str(cause)).split(":")[0].split('"')[0].strip()
+    if cause.sqlstate == "22P05":
+        message += " (PostgreSQL's jsonb holds no \\u0000)"
+    return f"{message} [{cause.sqlstate or type(cause).__name__}]"

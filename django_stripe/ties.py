@@ -1,0 +1,161 @@
+"""Owns ties: states of one object within one second of Stripe's clock, decided over all that happened in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django_stripe import upsert
+from django_stripe.ordering import (
+    NOTHING,
+    Change,
+    Decision,
+    decide,
+    earliest,
+    final_state,
+    state,
+    supersedes,
+)
+from django_stripe.snapshot import Key, Snapshot, change_of, state_of
+
+if TYPE_CHECKING:
+    from django_stripe.common.models import AbstractStripeModel
+
+History = Callable[[str, Key, datetime | None, datetime], Iterable[Snapshot]]
+"""Returns the stored events about (object name, key) with `as_of` from … to …, both included."""
+
+_histories: list[History] = []
+
+
+def remember_events_with(history: History) -> None:
+    """Let `history` supply the events of a second. Without one, most ties are settled by asking Stripe."""
+    _histories[:] = [history]
+
+
+def resolve(
+    model: type[AbstractStripeModel], left_out: Mapping[Key, Sequence[Snapshot]]
+) -> tuple[list[Key], list[Key]]:
+    """Decide those keys of `left_out` that are ties; return the keys (settled, unsettled).
+
+    `left_out` holds what the guarded statement did not write, and all states of an object of which a batch
+    had several of one second. Runs in a transaction, which then holds the locks of the tied rows.
+    """
+    rows = upsert.rows(model, left_out)
+    tied = {key: found for key, found in left_out.items() if _is_open(rows[key], found)}
+    settled: list[Key] = []
+    unsettled: list[Key] = []
+    if tied:
+        # Of two deciders the second has to see what the first wrote.
+        rows = upsert.rows(model, tied, lock=True)
+    for key, found in tied.items():
+        tie = Tie(model, key, rows[key], [s for s in found if _is_open(rows[key], [s])])
+        (settled if tie.settle() else unsettled).append(key)
+    return settled, unsettled
+
+
+def _is_open(row: upsert.Row, found: Iterable[Snapshot]) -> bool:
+    for snapshot in found:
+        if snapshot.event_id and snapshot.event_id == row.event_id:
+            continue  # a replay
+        if supersedes(snapshot, row) is not False or (row.leans_on_prior and snapshot.event_id):
+            return True
+    return False
+
+
+@dataclass(slots=True)
+class Tie:
+    """One row and what arrived for the same moment."""
+
+    model: type[AbstractStripeModel]
+    key: Key
+    row: upsert.Row
+    found: Sequence[Snapshot]
+
+    def settle(self) -> bool:
+        """Write what the row is to be; return False where that is a guess."""
+        if self.row.deleted_at and not self.row.event_id and all(s.event_id for s in self.found):
+            return self._keep_last_state()
+        known = [self.row, *(s for s in self.found if supersedes(s, self.row) is not False)]
+        since, until = min(map(earliest, known)), max(s.as_of for s in known)
+        events = self._events(since, until)
+        changes = [*map(change_of, events.values()), *self._change_of_row(events)]
+        observed = self._observed()
+        decision = self._decide(changes, observed, since)
+        self._write(decision, events, observed)
+        return decision.settled
+
+    def _decide(
+        self, changes: Sequence[Change], observed: Snapshot | upsert.Row | None, since: datetime
+    ) -> Decision:
+        seen = self._state(observed) if observed else None
+        asked_at = observed.requested_at if observed else None
+        decision = decide(changes, observed=seen, observed_at=asked_at)
+        if not decision.settled:
+            prior = self._prior(since)
+            decision = decide(changes, observed=seen, observed_at=asked_at, prior=prior)
+        return decision
+
+    def _events(self, since: datetime | None, until: datetime) -> dict[str, Snapshot]:
+        stored = _histories[0](self.model.stripe_object, self.key, since, until) if _histories else ()
+        given = (s for s in self.found if s.event_id and s.as_of <= until)
+        events = {s.event_id: s for s in given if since is None or s.as_of >= since}
+        # The stored ones know better when they were received.
+        return events | {s.event_id: s for s in stored}
+
+    def _change_of_row(self, events: Mapping[str, Snapshot]) -> Iterable[Change]:
+        """The row's own event, where it was not stored: all we know is where it led."""
+        row = self.row
+        if row.event_id and row.event_id not in events:
+            yield Change(row.event_id, row.as_of, row.received_at, None, self._state(row))
+
+    def _observed(self) -> Snapshot | upsert.Row | None:
+        """What Stripe answered last, if an answer is among the contenders."""
+        answers: list[Snapshot | upsert.Row] = [s for s in self.found if not s.event_id]
+        if not self.row.event_id:
+            answers.append(self.row)
+        return max(answers, key=lambda s: s.requested_at or s.received_at, default=None)
+
+    def _state(self, known: Snapshot | upsert.Row) -> str:
+        if isinstance(known, Snapshot):
+            return state_of(known)
+        return NOTHING if known.deleted_at else state(json.loads(known.data, parse_float=Decimal))
+
+    def _prior(self, before: datetime) -> str | None:
+        """The state before the second in question, from the events that lead to it."""
+        earlier = self._events(None, before).values()
+        last = max((s.as_of for s in earlier if s.as_of < before), default=None)
+        if last is None:
+            return None
+        changes = [change_of(s) for s in earlier if s.as_of == last]
+        asked_at = self.row.requested_at
+        if asked_at and any(c.received_at < asked_at for c in changes):
+            return None  # Stripe was asked since, and may have told of another state
+        end = final_state(changes)
+        return final_state(changes, self._prior(last)) if end is None else end
+
+    def _write(
+        self,
+        decision: Decision,
+        events: Mapping[str, Snapshot],
+        observed: Snapshot | upsert.Row | None,
+    ) -> None:
+        chosen = events.get(decision.event_id) if decision.event_id else observed
+        stands = chosen is None or chosen is self.row or decision.event_id == self.row.event_id != ""
+        if stands or not isinstance(chosen, Snapshot):
+            upsert.mark(self.model, self.key, settled=decision.settled, leans=decision.by_prior)
+        else:
+            upsert.overwrite(self.model, chosen, settled=decision.settled, leans=decision.by_prior)
+
+    def _keep_last_state(self) -> bool:
+        """Stripe says it is deleted and no more: the last state is that of the last event there was."""
+        events = self._events(None, self.row.as_of).values()
+        last = max((s.as_of for s in events), default=None)
+        if last is not None:
+            changes = [change_of(s) for s in events if s.as_of == last]
+            decision = decide(changes)
+            upsert.keep_state(self.model, next(s for s in events if s.event_id == decision.event_id))
+        return True
