@@ -7,7 +7,8 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
 
 from connect import conf
 
@@ -42,8 +43,10 @@ def _check_secrets() -> list[CheckMessage]:
             )
     if not any(map(conf.configured_secrets, conf.ENDPOINTS)):
         messages.append(
-            Warning(
-                "STRIPE_WEBHOOK_SECRETS is not set: every webhook is refused.", hint=hint, id="connect.W001"
+            Caution(
+                "STRIPE_WEBHOOK_SECRETS is not set: every webhook is refused.",
+                hint=hint,
+                id="connect.W001",
             )
         )
     return messages

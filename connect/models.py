@@ -19,14 +19,22 @@ class InboxEvent(models.Model):
         IGNORED = "ignored", _("ignored")
 
     connect_account_id = models.CharField(
-        _("account"), max_length=255, default="", blank=True, help_text=_("Empty: the platform itself.")
+        _("account"),
+        max_length=255,
+        default="",
+        blank=True,
+        help_text=_("Empty: the platform itself."),
     )
     livemode = models.BooleanField(_("live mode"))
     event_id = models.CharField(_("event id"), max_length=255)
-    endpoint = models.CharField(max_length=16, help_text=_("Where it was delivered: platform or connect."))
+    endpoint = models.CharField(
+        max_length=16, help_text=_("Where it was delivered: platform or connect.")
+    )
     type = models.CharField(max_length=255)
     api_version = models.CharField(_("API version"), max_length=255, blank=True)
-    object_type = models.CharField(max_length=255, blank=True, help_text=_("What it is about: charge, payout, …"))
+    object_type = models.CharField(
+        max_length=255, blank=True, help_text=_("What it is about: charge, payout, …")
+    )
     object_id = models.CharField(max_length=255, blank=True)
     created = models.DateTimeField(_("created at Stripe"))
     payload = models.TextField(help_text=_("The event as Stripe sent it."))
@@ -38,19 +46,21 @@ class InboxEvent(models.Model):
     )
     error = models.TextField(blank=True)
     handled_by = models.JSONField(
-        default=list, blank=True, help_text=_("The handlers that are done with it, and are not called again.")
+        default=list,
+        blank=True,
+        help_text=_("The handlers that are done with it, and are not called again."),
     )
     received_at = models.DateTimeField(db_default=Now())
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("inbox event")
-        constraints = [  # noqa: RUF012
+        constraints = [
             models.UniqueConstraint(
                 fields=("connect_account_id", "livemode", "event_id"), name="connect_inboxevent_key"
             ),
         ]
-        indexes = [  # noqa: RUF012
+        indexes = [
             # What happened to an object, for the ordering rule.
             models.Index(
                 fields=("connect_account_id", "livemode", "object_id", "created"),

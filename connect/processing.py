@@ -89,7 +89,9 @@ def _handle(inbox: InboxEvent, event: Event, routes: list[Route]) -> None:
                 route.handler(event)
         except Exception as error:
             # Whatever it is, it is the handler's alone: the others and the mirror go on.
-            logger.exception("Handler %s failed for event %s (%s).", route.name, event.id, event.type)
+            logger.exception(
+                "Handler %s failed for event %s (%s).", route.name, event.id, event.type
+            )
             problems.append(f"{route.name}: {type(error).__name__}")
         else:
             done.append(route.name)

@@ -56,7 +56,9 @@ def on(*patterns: str) -> Callable[[Function], Function]:
         route = Route(function)
         route = _routes.setdefault(route.name, route)
         if route.handler is not function:
-            raise ValueError(f"There are two handlers named {route.name}; the inbox could not tell them apart.")
+            raise ValueError(
+                f"There are two handlers named {route.name}; the inbox could not tell them apart."
+            )
         route.patterns.extend(patterns)
         return function
 

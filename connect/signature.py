@@ -12,11 +12,13 @@ TOLERANCE_SECONDS: Final = 300
 UNIX_DIGITS_MAX: Final = 12
 
 
-class SignatureMismatch(ValueError):  # noqa: N818
+class SignatureMismatch(ValueError):
     """Nothing proves that Stripe sent these bytes now. The webhook view answers 400."""
 
 
-def verify(body: bytes, header: str, secrets: Iterable[str], *, now_unix: float | None = None) -> None:
+def verify(
+    body: bytes, header: str, secrets: Iterable[str], *, now_unix: float | None = None
+) -> None:
     """Check that `header` (Stripe-Signature) signs `body`, as it arrived, with one of `secrets`.
 
     Unlike the SDK it takes bytes and several secrets, and refuses times in the future as well as old
@@ -32,7 +34,9 @@ def verify(body: bytes, header: str, secrets: Iterable[str], *, now_unix: float 
     signed = signed_at.encode() + b"." + body
     # All of them, always: how long it takes tells nothing of which.
     matches = [
-        hmac.compare_digest(hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode(), given)
+        hmac.compare_digest(
+            hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest().encode(), given
+        )
         for secret in secrets
         for given in signatures
     ]
@@ -44,7 +48,9 @@ def _parse(header: str) -> tuple[str, list[bytes]]:
     pairs = [item.strip().partition("=") for item in header.split(",")]
     times = [value for name, _, value in pairs if name == "t"]
     # v0 is a fake scheme on test events; whatever else Stripe adds is to be opted into.
-    signatures = [value.encode(errors="surrogateescape") for name, _, value in pairs if name == "v1"]
+    signatures = [
+        value.encode(errors="surrogateescape") for name, _, value in pairs if name == "v1"
+    ]
     if len(times) != 1 or not (
         times[0].isascii() and times[0].isdigit() and len(times[0]) <= UNIX_DIGITS_MAX
     ):

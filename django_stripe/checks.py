@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, Warning
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_stripe.conf import configured_modes, mode_of_key, setting
@@ -22,7 +23,7 @@ def _check_key() -> list[CheckMessage]:
     source = setting("STRIPE_API_KEY")
     if not source:
         return [
-            Warning(
+            Caution(
                 "STRIPE_API_KEY is not set: nothing can be retrieved from Stripe.",
                 hint="Set it to a secret or restricted key, to a callable, or to {'live': …, 'test': …}.",
                 id="django_stripe.W001",

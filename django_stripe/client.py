@@ -21,7 +21,12 @@ class HTTPClient(stripe.RequestsClient):
     """
 
     def request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        **options: Any,
     ) -> Any:
         query = url.partition("?")[2]
         for where in (query, post_data if isinstance(post_data, str) else ""):
@@ -30,7 +35,7 @@ class HTTPClient(stripe.RequestsClient):
                     "stripe_account was passed among the parameters, where Stripe ignores it. "
                     'Pass options={"stripe_account": …}, or use connect.client(account=…).'
                 )
-        return super().request(method, url, headers, post_data)
+        return super().request(method, url, headers, post_data, **options)
 
 
 def client_for(*, livemode: bool, account: Account = PLATFORM) -> stripe.StripeClient:

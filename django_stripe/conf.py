@@ -24,7 +24,7 @@ def setting(name: str) -> Any:
     return getattr(settings, name, DEFAULTS[name])
 
 
-def mode_name(livemode: bool) -> str:  # noqa: FBT001
+def mode_name(livemode: bool) -> str:
     """Return Stripe's word for the mode."""
     return "live" if livemode else "test"
 
@@ -34,7 +34,7 @@ def configured_modes() -> frozenset[bool]:
     return frozenset(livemode for livemode in (True, False) if _find_key(livemode))
 
 
-def api_key(livemode: bool) -> str:  # noqa: FBT001
+def api_key(livemode: bool) -> str:
     """Return the platform's secret key of one mode.
 
     ``STRIPE_API_KEY`` is a key, a callable that returns one, or either of these for ``"live"`` and ``"test"``.
@@ -57,7 +57,7 @@ def mode_of_key(key: str) -> bool | None:
     return mode == "live" if prefix in {"sk", "rk"} and mode in MODES else None
 
 
-def _find_key(livemode: bool) -> str:  # noqa: FBT001
+def _find_key(livemode: bool) -> str:
     source: str | Callable[[], str] | dict[str, str | Callable[[], str]] = setting("STRIPE_API_KEY")
     if isinstance(source, dict):
         source = source.get(mode_name(livemode), "")

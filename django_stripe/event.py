@@ -24,7 +24,7 @@ NOT_DELETIONS: Final = frozenset({"customer.subscription.deleted"})
 CHARGE_BIRTHS: Final = frozenset({"charge.pending", "charge.succeeded", "charge.failed"})
 
 
-class InvalidEvent(ValueError):  # noqa: N818
+class InvalidEvent(ValueError):
     """These bytes are no snapshot event. The webhook view answers 400; nobody else need catch it."""
 
 
@@ -133,7 +133,9 @@ def _decode(body: bytes | str) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        raise InvalidEvent(f"The body is not UTF-8: {error.reason} at byte {error.start}.") from None
+        raise InvalidEvent(
+            f"The body is not UTF-8: {error.reason} at byte {error.start}."
+        ) from None
 
 
 def _load(text: str) -> object:
@@ -163,7 +165,9 @@ def _plain_text(value: object) -> str | None:
 def _required_text(envelope: dict[str, Any], key: str) -> str:
     value = _plain_text(envelope.get(key))
     if value is None:
-        raise InvalidEvent(f'The event\'s "{key}" is missing, or is no text of up to {ID_LENGTH_MAX} characters.')
+        raise InvalidEvent(
+            f'The event\'s "{key}" is missing, or is no text of up to {ID_LENGTH_MAX} characters.'
+        )
     return value
 
 

@@ -22,7 +22,7 @@ Group = Sequence[Snapshot]
 """Snapshots of one object, of which at most one becomes its row."""
 
 
-class PayloadRefused(ValueError):  # noqa: N818
+class PayloadRefused(ValueError):
     """PostgreSQL cannot store this object; the row is as it was. What cannot be stored is in the message."""
 
 

@@ -29,10 +29,14 @@ class Known(Protocol):
     came by an event) and before `received_at`.
     """
 
-    as_of: datetime
-    requested_at: datetime | None
-    received_at: datetime
-    event_id: str
+    @property
+    def as_of(self) -> datetime: ...
+    @property
+    def requested_at(self) -> datetime | None: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def event_id(self) -> str: ...
 
 
 def earliest(known: Known) -> datetime:
@@ -142,13 +146,25 @@ def _end(changes: Sequence[Change], prior: str | None) -> tuple[str | None, bool
     births = any(before == NOTHING for before, _ in edges)
     if not births and any(after == NOTHING for _, after in edges):
         return NOTHING, False  # only a birth can follow a deletion
-    # One change may be told by two events (refund.updated and charge.refund.updated): read it once if twice does not fit.
-    for reading in (edges, list(dict.fromkeys(edges))):
-        for start in (None, prior):
-            end = _trail_end(reading, start)
-            if end is not None:
-                return end, start is not None
-    return None, False
+    for start in (None, prior):
+        end = _trail_end(edges, start)
+        if end is not None:
+            return end, start is not None
+    return _trail_end_of_twins(edges), False
+
+
+def _trail_end_of_twins(edges: Sequence[Edge]) -> str | None:
+    """One change may be told by two events (refund.updated and charge.refund.updated): read it once.
+
+    Only where reading it twice cannot be: every event says where it came from, and they make no trail.
+    """
+    steps = [(before, after) for before, after in edges if before is not None]
+    once = list(dict.fromkeys(steps))
+    if len(steps) < len(edges) or len(once) == len(edges):
+        return None
+    befores, afters = zip(*steps, strict=True)
+    closed = Counter(befores) == Counter(afters) and len(_components(steps)) == 1
+    return None if closed else _trail_end(once, None)
 
 
 def _trail_end(edges: Sequence[Edge], prior: str | None) -> str | None:
@@ -184,7 +200,7 @@ def _end_of_path(balance: Counter[str], parts: list[set[str]], prior: str | None
 def _end_after_leap(
     leap: str, balance: Counter[str], parts: list[set[str]], prior: str | None
 ) -> str | None:
-    """One event does not say where it came from: the walk is cut there into two, the second starting at `leap`."""
+    """One event does not say where it came from: it cuts the walk in two, and the second starts at `leap`."""
     here = next((part for part in parts if leap in part), {leap})
     others = [part for part in parts if leap not in part]
     if len(others) > 1:
@@ -196,7 +212,9 @@ def _end_after_leap(
         return _only(balance, 1, among=here) if alone else None
     if here == {leap} and not parts:
         return leap
-    if all(balance[v] >= 0 for v in here):  # the first walk may be empty, or may be all of it: only `prior` can tell
+    if all(
+        balance[v] >= 0 for v in here
+    ):  # the first walk may be empty, or may be all of it: only `prior` can tell
         return _only(balance, 1, among=here) if prior is not None and prior not in here else None
     lacking = [v for v in here if balance[v] < 0]
     return _only(balance, 2, among=here) if [balance[v] for v in lacking] == [-1] else None
@@ -223,7 +241,9 @@ def _components(steps: Iterable[tuple[str, str]]) -> list[set[str]]:
 def _best_guess(changes: Sequence[Change]) -> str:
     """A state that no other change left; the same whatever the order of arrival."""
     left = {c.before for c in changes if c.before != c.after}
-    return max(changes, key=lambda c: (c.after == NOTHING, c.after not in left, c.event_id)).event_id
+    return max(
+        changes, key=lambda c: (c.after == NOTHING, c.after not in left, c.event_id)
+    ).event_id
 
 
 def _overlay(value: Mapping[str, Any], previous: Mapping[str, Any]) -> dict[str, Any]:

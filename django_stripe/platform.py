@@ -29,7 +29,7 @@ PlatformLiteral = Literal[Platform.PLATFORM]
 Account = str | PlatformLiteral | HasAccount
 
 
-class NoAccount(ValueError):  # noqa: N818 - named for the situation, like every error here
+class NoAccount(ValueError):
     """No account was named where one is needed. Name one, or say ``PLATFORM``; nothing means "all"."""
 
 
@@ -49,7 +49,9 @@ def account_key(account: Account) -> str:
         raise NoAccount("An empty account id names no account. Pass an id (acct_…) or PLATFORM.")
     key = getattr(account, "connect_account_id", None)
     if not isinstance(key, str):
-        raise NoAccount(f"{account!r} names no account. Pass an id (acct_…), a row of it, or PLATFORM.")
+        raise NoAccount(
+            f"{account!r} names no account. Pass an id (acct_…), a row of it, or PLATFORM."
+        )
     return key
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import stripe
 
-from django_stripe.client import client_for, options
-from django_stripe.platform import PLATFORM
+from django_stripe.client import client_for
 from django_stripe.snapshot import Snapshot
 from django_stripe.upsert import clock
 
@@ -33,6 +32,7 @@ def retrieve(row: AbstractStripeModel) -> Snapshot:
     requested_at = clock()
     answer = row.ask_stripe(client_for(livemode=row.livemode))
     response = answer.last_response
+    assert response is not None  # noqa: S101 - the SDK leaves it out of nested objects only
     body: str = response.body
     value: dict[str, Any] = orjson.loads(body)
     return Snapshot(

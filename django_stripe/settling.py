@@ -36,9 +36,7 @@ def settle(model: type[AbstractStripeModel], key: Key) -> bool:
     Returns whether the row is settled now. Failures are logged, and the row stays due.
     """
     account, livemode, stripe_id = key
-    rows = model.objects.filter(
-        connect_account_id=account, livemode=livemode, stripe_id=stripe_id
-    )
+    rows = model.objects.filter(connect_account_id=account, livemode=livemode, stripe_id=stripe_id)
     if not rows.filter(settle_at__lte=Now()).update(settle_at=Now() + LEASE):
         return not rows.filter(settle_at__isnull=False).exists()
     for _ in range(TURNS_MAX):

@@ -14,6 +14,7 @@ from django_stripe.ordering import (
     NOTHING,
     Change,
     Decision,
+    Known,
     decide,
     earliest,
     final_state,
@@ -79,7 +80,10 @@ class Tie:
         """Write what the row is to be; return False where that is a guess."""
         if self.row.deleted_at and not self.row.event_id and all(s.event_id for s in self.found):
             return self._keep_last_state()
-        known = [self.row, *(s for s in self.found if supersedes(s, self.row) is not False)]
+        known: list[Known] = [
+            self.row,
+            *(s for s in self.found if supersedes(s, self.row) is not False),
+        ]
         since, until = min(map(earliest, known)), max(s.as_of for s in known)
         events = self._events(since, until)
         changes = [*map(change_of, events.values()), *self._change_of_row(events)]
@@ -100,7 +104,9 @@ class Tie:
         return decision
 
     def _events(self, since: datetime | None, until: datetime) -> dict[str, Snapshot]:
-        stored = _histories[0](self.model.stripe_object, self.key, since, until) if _histories else ()
+        stored = (
+            _histories[0](self.model.stripe_object, self.key, since, until) if _histories else ()
+        )
         given = (s for s in self.found if s.event_id and s.as_of <= until)
         events = {s.event_id: s for s in given if since is None or s.as_of >= since}
         # The stored ones know better when they were received.
@@ -144,7 +150,9 @@ class Tie:
         observed: Snapshot | upsert.Row | None,
     ) -> None:
         chosen = events.get(decision.event_id) if decision.event_id else observed
-        stands = chosen is None or chosen is self.row or decision.event_id == self.row.event_id != ""
+        stands = (
+            chosen is None or chosen is self.row or decision.event_id == self.row.event_id != ""
+        )
         if stands or not isinstance(chosen, Snapshot):
             upsert.mark(self.model, self.key, settled=decision.settled, leans=decision.by_prior)
         else:
@@ -157,5 +165,7 @@ class Tie:
         if last is not None:
             changes = [change_of(s) for s in events if s.as_of == last]
             decision = decide(changes)
-            upsert.keep_state(self.model, next(s for s in events if s.event_id == decision.event_id))
+            upsert.keep_state(
+                self.model, next(s for s in events if s.event_id == decision.event_id)
+            )
         return True

@@ -127,7 +127,9 @@ def overwrite(
         kept_settle_at="NULL" if settled else "coalesce(t.settle_at, excluded.settle_at)",
         guard="",
     )
-    _execute(statement, [*_arrays([snapshot]), [leans or (snapshot.deleted and not snapshot.event_id)]])
+    _execute(
+        statement, [*_arrays([snapshot]), [leans or (snapshot.deleted and not snapshot.event_id)]]
+    )
 
 
 def mark(model: type[AbstractStripeModel], key: Key, *, settled: bool, leans: bool) -> None:

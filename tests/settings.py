@@ -10,7 +10,9 @@ USE_TZ = True
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 ROOT_URLCONF = "tests.urls"
 STATIC_URL = "static/"
-DATABASES = {"default": database(os.environ["DATABASE_URL"])} if "DATABASE_URL" in os.environ else {}
+DATABASES = (
+    {"default": database(os.environ["DATABASE_URL"])} if "DATABASE_URL" in os.environ else {}
+)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 INSTALLED_APPS = [
@@ -48,7 +50,9 @@ TEMPLATES = [
 ]
 
 STRIPE_API_KEY = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
-STRIPE_API_BASE = "http://127.0.0.1:9"  # nothing listens: a test that calls Stripe starts its own stand-in
+STRIPE_API_BASE = (
+    "http://127.0.0.1:9"  # nothing listens: a test that calls Stripe starts its own stand-in
+)
 STRIPE_MAX_NETWORK_RETRIES = 0
 STRIPE_WEBHOOK_SECRETS = {
     "platform": ["whsec_pLaTf0rmPLATF0RMplatf0rm1234"],

@@ -1,4 +1,4 @@
-"""Owns the mirror of application fees: what the platform earns on a merchant's charge. The fee lives on the platform, its charge on the merchant's account."""
+"""Owns the mirror of application fees. A fee lives on the platform, its charge on the merchant's account."""
 
 from django_stripe.common import columns
 from django_stripe.common.models import AbstractStripeModel, references

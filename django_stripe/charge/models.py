@@ -37,5 +37,10 @@ class Charge(AbstractStripeModel):
         verbose_name_plural = "charges"
         indexes = [
             *AbstractStripeModel.Meta.indexes,
-            *references(customer="customer", pi="payment_intent", destination="destination", on_behalf_of="on_behalf_of"),
+            *references(
+                customer="customer",
+                pi="payment_intent",
+                destination="destination",
+                on_behalf_of="on_behalf_of",
+            ),
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models.expressions import Combinable
+from django.db.models.expressions import Expression
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, Coalesce
 
@@ -37,7 +37,7 @@ class Column(models.GeneratedField):
         )
 
     @classmethod
-    def expression_of(cls, path: tuple[str, ...]) -> Combinable:
+    def expression_of(cls, path: tuple[str, ...]) -> Expression:
         return Cast(_value(path), cls.kind())
 
     def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
@@ -53,7 +53,7 @@ class Text(Column):
     kind = models.TextField
 
     @classmethod
-    def expression_of(cls, path: tuple[str, ...]) -> Combinable:
+    def expression_of(cls, path: tuple[str, ...]) -> Expression:
         return _value(path)
 
 
@@ -61,7 +61,7 @@ class Reference(Text):
     """The id of another object, which Stripe sends as a text or, expanded, as the object itself."""
 
     @classmethod
-    def expression_of(cls, path: tuple[str, ...]) -> Combinable:
+    def expression_of(cls, path: tuple[str, ...]) -> Expression:
         return Coalesce(_value((*path, "id")), _value(path))
 
 
@@ -88,5 +88,5 @@ class Moment(Column):
     kind = models.DateTimeField
 
     @classmethod
-    def expression_of(cls, path: tuple[str, ...]) -> Combinable:
+    def expression_of(cls, path: tuple[str, ...]) -> Expression:
         return _ToTimestamp(Cast(_value(path), models.FloatField()))

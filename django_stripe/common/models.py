@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import stripe
 from django.db import models
@@ -27,7 +27,10 @@ BEFORE_STRIPE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def references(**columns_by_name: str) -> list[models.Index]:
-    """Return an index for each column that refers to another object, of the rows that do: ``references(pi="payment_intent")``."""
+    """Return an index for each column that refers to another object, of the rows that do.
+
+    ``references(pi="payment_intent")``: the name is short, because that of an index has 30 characters.
+    """
     return [
         models.Index(
             "connect_account_id",
@@ -57,7 +60,11 @@ class AbstractStripeModel(models.Model):
     """Columns of a platform's row that name the merchant it is about."""
 
     connect_account_id = models.CharField(
-        _("account"), max_length=255, default="", blank=True, help_text=_("Empty: the platform itself.")
+        _("account"),
+        max_length=255,
+        default="",
+        blank=True,
+        help_text=_("Empty: the platform itself."),
     )
     livemode = models.BooleanField(_("live mode"), default=False)
     stripe_id = models.CharField(_("Stripe id"), max_length=255)
@@ -65,11 +72,16 @@ class AbstractStripeModel(models.Model):
     created = columns.Moment("created", verbose_name=_("created at Stripe"))
 
     as_of = models.DateTimeField(
-        default=BEFORE_STRIPE, help_text=_("When this was its state, on Stripe's clock, to the second.")
+        default=BEFORE_STRIPE,
+        help_text=_("When this was its state, on Stripe's clock, to the second."),
     )
-    origin = models.CharField(max_length=8, blank=True, help_text=_("How we know: event, retrieve or list."))
+    origin = models.CharField(
+        max_length=8, blank=True, help_text=_("How we know: event, retrieve or list.")
+    )
     event_id = models.CharField(
-        max_length=255, blank=True, help_text=_("The event this state came with; empty: we asked for it.")
+        max_length=255,
+        blank=True,
+        help_text=_("The event this state came with; empty: we asked for it."),
     )
     requested_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When we last asked Stripe and were answered.")
@@ -81,7 +93,9 @@ class AbstractStripeModel(models.Model):
     settle_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("From when Stripe is to be asked: events of one second do not tell which was the last."),
+        help_text=_(
+            "From when Stripe is to be asked: events of one second do not tell which was the last."
+        ),
     )
     leans_on_prior = models.BooleanField(
         default=False, help_text=_("An older event that arrives late may still change this state.")
@@ -89,19 +103,22 @@ class AbstractStripeModel(models.Model):
     created_at = models.DateTimeField(_("row created"), db_default=Now(), editable=False)
     updated_at = models.DateTimeField(_("row updated"), db_default=Now(), editable=False)
 
-    objects: ClassVar[StripeManager[Self]] = StripeManager()  # type: ignore[assignment]
+    objects = StripeManager()
 
     class Meta:
         abstract = True
         ordering = ("-created", "stripe_id")
-        constraints = [  # noqa: RUF012 - Django copies them into each model
+        constraints = [
             models.UniqueConstraint(
                 fields=("connect_account_id", "livemode", "stripe_id"), name="%(app_label)s_key"
             ),
         ]
-        indexes = [  # noqa: RUF012
+        indexes = [
             models.Index(
-                "connect_account_id", models.F("created").desc(), "stripe_id", name="st_%(class)s_list"
+                "connect_account_id",
+                models.F("created").desc(),
+                "stripe_id",
+                name="st_%(class)s_list",
             ),
             models.Index("stripe_id", name="st_%(class)s_id"),
             models.Index(
@@ -157,7 +174,9 @@ class AbstractStripeModel(models.Model):
         for refusal in outcome.refused:
             raise PayloadRefused(f"{self.stripe_object} {snapshot.stripe_id}: {refusal.reason}")
         account, livemode, stripe_id = snapshot.key
-        self.pk = type(self).objects.values_list("pk", flat=True).get(
-            connect_account_id=account, livemode=livemode, stripe_id=stripe_id
+        self.pk = (
+            type(self)
+            .objects.values_list("pk", flat=True)
+            .get(connect_account_id=account, livemode=livemode, stripe_id=stripe_id)
         )
         self.refresh_from_db()

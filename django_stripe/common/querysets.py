@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
@@ -13,10 +13,10 @@ from django_stripe.platform import PLATFORM, Account, account_key
 if TYPE_CHECKING:
     from django_stripe.common.models import AbstractStripeModel
 
-Row = TypeVar("Row", bound="AbstractStripeModel", covariant=True)
+Row_co = TypeVar("Row_co", bound="AbstractStripeModel", covariant=True)
 
 
-class StripeQuerySet(models.QuerySet[Row]):
+class StripeQuerySet(models.QuerySet[Row_co]):
     """Rows of one Stripe object. Every query of a request should name its account."""
 
     def for_account(self, account: Account) -> Self:
@@ -64,8 +64,4 @@ class StripeQuerySet(models.QuerySet[Row]):
         return self.order_by("-created", "stripe_id")
 
 
-class StripeManager(models.Manager.from_queryset(StripeQuerySet)[Row]):  # type: ignore[misc]
-    """The manager of every mirrored object."""
-
-    def get_queryset(self) -> StripeQuerySet[Any]:
-        return super().get_queryset()  # type: ignore[no-any-return]
+StripeManager = models.Manager.from_queryset(StripeQuerySet)

@@ -29,5 +29,7 @@ class PaymentIntent(AbstractStripeModel):
         verbose_name_plural = "payment intents"
         indexes = [
             *AbstractStripeModel.Meta.indexes,
-            *references(customer="customer", destination="destination", on_behalf_of="on_behalf_of"),
+            *references(
+                customer="customer", destination="destination", on_behalf_of="on_behalf_of"
+            ),
         ]

@@ -28,5 +28,7 @@ class Transfer(AbstractStripeModel):
         verbose_name_plural = "transfers"
         indexes = [
             *AbstractStripeModel.Meta.indexes,
-            *references(destination="destination", source="source_transaction", group="transfer_group"),
+            *references(
+                destination="destination", source="source_transaction", group="transfer_group"
+            ),
         ]
