@@ -14,7 +14,7 @@ from connect.testing import StandIn
         ({}, "standard", "full", "account"),
         ({"type": "express"}, "express", "express", "application_express"),
         ({"type": "custom"}, "custom", "none", "application_custom"),
-        ({"controller": {}}, "standard", "full", "account"),
+        ({"controller": {"fees": {"payer": "account"}}}, "standard", "full", "account"),
         (
             {
                 "controller": {
@@ -43,7 +43,9 @@ def test_type_and_controller_describe_the_same_thing(
 
 def test_type_and_controller_exclude_each_other(stripe: sdk.StripeClient) -> None:
     with pytest.raises(sdk.InvalidRequestError, match="cannot specify both"):
-        stripe.v1.accounts.create({"type": "express", "controller": {}})
+        stripe.v1.accounts.create(
+            {"type": "express", "controller": {"fees": {"payer": "application"}}}
+        )
 
 
 def test_onboarding_enables_the_account_and_tells_its_own_scope(

@@ -28,7 +28,8 @@ def visit(url: str, **form: str) -> tuple[int, str, str]:
         with urllib.request.build_opener(Stay).open(url, data, timeout=10) as response:
             return response.status, response.read().decode(), ""
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(), error.headers.get("Location", "")
+        with error:
+            return error.code, error.read().decode(), error.headers.get("Location", "")
 
 
 def session(stripe: sdk.StripeClient, on: str | None = None, **params: Any) -> Any:

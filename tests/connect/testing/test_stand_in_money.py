@@ -246,6 +246,16 @@ def test_a_reversal_leaves_traces_on_both_sides(
     assert (total(stand_in), total(stand_in, merchant)) == (100 - 40 - 59 + 400, 900 - 360)
 
 
+def test_what_came_by_a_transfer_is_not_refunded_by_the_merchant(
+    stripe: sdk.StripeClient, pay: Pay, merchant: str
+) -> None:
+    pay(transfer_data={"destination": merchant})
+    options: Any = {"stripe_account": merchant}
+    payment = stripe.v1.charges.list(None, options).data[0].id
+    with pytest.raises(sdk.InvalidRequestError, match="came by a transfer"):
+        stripe.v1.refunds.create({"charge": payment}, options)
+
+
 def test_a_reversal_that_the_merchant_cannot_cover_changes_nothing(
     stand_in: StandIn, stripe: sdk.StripeClient, pay: Pay, merchant: str
 ) -> None:
