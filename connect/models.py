@@ -72,6 +72,13 @@ class InboxEvent(models.Model):
                 name="connect_inbox_due",
                 condition=models.Q(state__in=("received", "mirrored", "failed")),
             ),
+            # What is not done, newest first, for whoever looks after it.
+            models.Index(
+                "state",
+                models.F("id").desc(),
+                name="connect_inbox_state",
+                condition=~models.Q(state="processed"),
+            ),
         ]
 
     def __str__(self) -> str:

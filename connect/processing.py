@@ -31,17 +31,18 @@ State = InboxEvent.State
 PENDING: Final = (State.RECEIVED, State.MIRRORED, State.FAILED)
 
 
-def process(inbox_id: int) -> None:
+def process(inbox_id: int) -> Outcome:
     """Process one stored event: its rows first, in a transaction of their own, then its handlers.
 
     An event that somebody else is processing, or that is done, is left alone. What PostgreSQL cannot
-    store, and what a handler raises, is recorded with the event, which is due again later.
+    store, and what a handler raises, is recorded with the event, which is due again later. Returns what
+    the mirror did.
     """
     outcome = Outcome()
     with transaction.atomic():
         inbox = _lock(inbox_id)
         if inbox is None:
-            return
+            return outcome
         event = parse_event(inbox.payload)
         if inbox.state != State.MIRRORED:
             outcome = mirror([event_snapshot(event, received_at=inbox.received_at)])
@@ -60,6 +61,7 @@ def process(inbox_id: int) -> None:
             inbox = _lock(inbox_id)
             if inbox is not None:
                 _handle(inbox, event, routes)
+    return outcome
 
 
 def process_due(limit: int = 1000) -> int:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from connect.testing import errors, events, parameters, routing
+from connect.testing import errors, events, parameters, retired, routing
 from connect.testing.call import Call
 from connect.testing.expansion import rendered
 from connect.testing.idempotency import Answer, Kept
@@ -152,7 +152,7 @@ def perform(call: Call, request: Request) -> Answer:
         raw = parameters.decode_form(request.query.encode())
         if request.method != "GET" and request.body:
             raw |= parameters.decode_form(request.body)
-        params = parameters.read(route.operation, raw) if route.operation else undocumented(raw)
+        params = checked(route.operation, raw, request) if route.operation else undocumented(raw)
         call = replace(
             call, params=params, path={name: unquote(value) for name, value in named.items()}
         )
@@ -161,6 +161,12 @@ def perform(call: Call, request: Request) -> Answer:
     except errors.Refused as refused:
         return refusal(refused)
     return Answer(200, orjson.dumps(body, option=orjson.OPT_INDENT_2))
+
+
+def checked(operation: str, raw: parameters.Params, request: Request) -> parameters.Params:
+    wanted = request.headers.get("Stripe-Version")
+    spec = retired.at_version(operation, parameters.compiled(operation), raw, wanted)
+    return parameters.read(operation, raw, spec)
 
 
 def undocumented(raw: parameters.Params) -> parameters.Params:

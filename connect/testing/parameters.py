@@ -111,15 +111,16 @@ class Reading:
         return read
 
 
-def read(operation: str, raw: dict[str, Any]) -> Params:
+def read(operation: str, raw: dict[str, Any], spec: Field | None = None) -> Params:
     """Check and convert raw parameters. `operation` names an SDK type: `TransferCreateParams`, `checkout.Session…`.
 
-    A parameter passed empty where it may be unset reads as None.
+    `spec` is what it takes where that is not what the type says. A parameter passed empty where it may be unset reads
+    as None.
 
     Raises Refused as Stripe would.
     """
     reading = Reading(updates=operation.endswith("UpdateParams"))
-    params = reading.fields(compiled(operation), raw)
+    params = reading.fields(spec or compiled(operation), raw)
     if reading.unknown:
         raise errors.parameter_unknown(reading.unknown)
     return params

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
+from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import EmptyPage, InvalidPage, Page, PageNotAnInteger, Paginator
 from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast, Left
 from django.http import HttpRequest, HttpResponse
@@ -22,6 +20,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_stripe.common import columns
+from django_stripe.common.changelist import (
+    PLATFORM_VALUE,
+    AccountFilter,
+    ModeFilter,
+    UncountedChangeList,
+    UncountedPaginator,
+    chosen_account,
+)
 from django_stripe.common.models import AbstractStripeModel
 
 if TYPE_CHECKING:
@@ -29,12 +35,9 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-PAGES_MAX: Final = 100
-"""The rows of a page are found by walking past those of the pages before it."""
 JSON_LENGTH_MAX: Final = 500_000
-INDENTATIONS_MAX: Final = 40
+INDENTATIONS_MAX: Final = 20
 COLUMNS_MAX: Final = 4
-PLATFORM_VALUE: Final = "platform"
 DASHBOARD: Final = "https://dashboard.stripe.com"
 BASE_FIELDS: Final = frozenset(field.name for field in AbstractStripeModel._meta.fields) | {"id"}
 
@@ -43,12 +46,12 @@ DECIMALS: Final = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split(), 0),  # noqa: SIM905
     **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
 }
-JSON_TOKEN: Final = re.compile(
+JSON_PIECE: Final = re.compile(
     r'\{\s*\}|\[\s*\]|[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"?|[^\s{}\[\],:"]+', re.DOTALL
 )
 
 
-def money(amount_minor: int, currency: str | None) -> str:
+def amount_text(amount_minor: int, currency: str | None) -> str:
     """Return an amount as people write it: ``12.34 EUR``; in minor units if its currency is not known."""
     if not currency:
         return str(amount_minor)
@@ -62,18 +65,18 @@ def badge(text: object, kind: str = "plain") -> SafeString:
 
 
 def indented(text: str) -> str:
-    """Return JSON on lines of its own, each token as it is written: a number is never read, so never rounded."""
+    """Return JSON on lines of its own, each piece as it is written: a number is never read, so never rounded."""
     parts: list[str] = []
     depth = 0
-    for token in JSON_TOKEN.findall(text):
-        if token in {"}", "]"}:
+    for piece in JSON_PIECE.findall(text):
+        if piece in {"}", "]"}:
             depth -= 1
             parts.append(_new_line(depth))
-        parts.append(token)
-        if token == ":":
+        parts.append(piece)
+        if piece == ":":
             parts.append(" ")
-        elif token in {"{", "[", ","}:
-            depth += token != ","
+        elif piece in {"{", "[", ","}:
+            depth += piece != ","
             parts.append(_new_line(depth))
     return "".join(parts)
 
@@ -86,146 +89,206 @@ def _new_line(depth: int) -> str:
 def stored_json(row: Model, column: str) -> SafeString:
     """Return the JSON in `column` of `row`, from the database as text, for people to read."""
     text = Left(Cast(column, TextField()), JSON_LENGTH_MAX + 1)
-    (stored,) = type(row)._base_manager.filter(pk=row.pk).values_list(text, flat=True)
-    note = _("Only the beginning: it is too long for a page.") if stored[JSON_LENGTH_MAX:] else ""
+    (stored,) = type(row)._default_manager.filter(pk=row.pk).values_list(text, flat=True)
+    cut = len(stored) > JSON_LENGTH_MAX
     return format_html(
-        '<div class="stripe-json"><strong>{}</strong><pre tabindex="0">{}</pre></div>',
-        note,
+        '<div class="stripe-json">{}<pre tabindex="0">{}</pre></div>',
+        format_html("<p>{}</p>", _("Only the beginning: it is too long for a page."))
+        if cut
+        else "",
         indented(stored[:JSON_LENGTH_MAX]),
     )
 
 
-def chosen_account(request: HttpRequest) -> str | None:
-    """Return the `connect_account_id` that the list is of, ``""`` for the platform; None if it is of all."""
-    asked = request.GET.get(AccountFilter.parameter_name, "").strip()
-    if not asked and request.GET.get(SEARCH_VAR, "").strip().startswith("acct_"):
-        asked = request.GET[SEARCH_VAR].strip()
-    return "" if asked == PLATFORM_VALUE else asked or None
+def dashboard_url(row: AbstractStripeModel) -> str | None:
+    """Return the page of `row` in Stripe's dashboard, as the platform sees it; None if it has none.
+
+    What is in a connected account is looked at from inside it; the account itself, from the platform.
+    https://docs.stripe.com/connect/dashboard/managing-individual-accounts
+    """
+    if not row.dashboard_path:
+        return None
+    inside, page = row.connect_account_id, f"{row.dashboard_path}/{quote(row.stripe_id, safe='')}"
+    if row.stripe_object == "account":
+        # The platform is not among its own connected accounts.
+        inside, page = ("", page) if inside else (row.stripe_id, "dashboard")
+    parts = [DASHBOARD, quote(inside, safe=""), "" if row.livemode else "test", page]
+    return "/".join(filter(None, parts))
 
 
-class UncountedPaginator(Paginator[Any] if TYPE_CHECKING else Paginator):  # type: ignore[misc]
-    """Pages of rows that nobody counts: it looks one row past the page that is asked for."""
+class ReadOnlyAdmin(ModelAdmin):
+    """The admin of rows that have an account and a mode, and that are never written by hand.
 
-    count = 0  # type: ignore[assignment]
-    """How many rows are known of: up to the page's end, and the next one."""
+    Its lists are fast on any number of rows: no count, no sorting by click, no column that is not shown. Keep
+    them so: name the columns that a method in `list_display` reads in `list_reads` (else each row costs a
+    query), and filter by a subclass of `ChoiceFilter` (the name of a column would read the table for its values).
+    """
 
-    @property
-    def num_pages(self) -> int:  # type: ignore[override]
-        return min(max(1, -(-self.count // self.per_page)), PAGES_MAX)
+    list_filter: ClassVar[Any] = (AccountFilter, ModeFilter)
+    list_reads: ClassVar[tuple[str, ...]] = ()
+    hidden: ClassVar[tuple[str, ...]] = ()
+    """Large columns, which are read for people only."""
+    list_max_show_all = 0
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by: ClassVar[Any] = ()
+    paginator = UncountedPaginator
+    change_list_template = "admin/django_stripe/change_list.html"
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether there are rows after the last page that can be asked for."""
-        return self.count > PAGES_MAX * self.per_page
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("django_stripe/admin.css",)}
 
-    def validate_number(self, number: float | str) -> int:
-        try:
-            page = int(number)
-        except ValueError:
-            raise PageNotAnInteger(self.error_messages["invalid_page"]) from None
-        if not 1 <= page <= PAGES_MAX:
-            raise EmptyPage(self.error_messages["no_results"])
-        return page
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
-    def get_page(self, number: float | str | None) -> Page[Any]:
-        try:
-            return self.page(number or 1)
-        except InvalidPage:
-            return self.page(1)
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
-    def page(self, number: float | str) -> Page[Any]:
-        number = self.validate_number(number)
-        start = (number - 1) * self.per_page
-        rows = list(self.object_list[start : start + self.per_page + 1])
-        if not rows and number > 1:
-            raise EmptyPage(self.error_messages["no_results"])
-        self.count = start + len(rows)
-        return Page(rows[: self.per_page], number, self)
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
-class UncountedChangeList(ChangeList):
-    """A list in the one order that has an index, of which only the page on view is read."""
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return UncountedChangeList
 
-    model_admin: ReadOnlyAdmin
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method == "POST" and not self.get_actions(request):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        # What the address asks for (?o=) would sort the table.
-        return list(self.model_admin.get_ordering(request))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer(*self.hidden)
 
-    def get_results(self, request: HttpRequest) -> None:
-        rows = self.queryset.only(*self.model_admin.columns_read(request))
-        self.paginator = self.model_admin.get_paginator(request, rows, self.list_per_page)
-        try:
-            self.page = self.paginator.page(self.page_num)
-        except InvalidPage as error:
-            raise IncorrectLookupParameters from error
-        self.result_list = self.page.object_list
-        # The templates compare and print these: no more than this page is known.
-        self.result_count = self.full_result_count = len(self.result_list)
-        self.show_full_result_count = self.can_show_all = False
-        self.multi_page = self.page.has_other_pages()
-        self.show_admin_actions = bool(self.result_list)
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("-id",)
 
-    def previous_url(self) -> str:
-        return self.get_query_string({PAGE_VAR: self.page_num - 1})
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Allow what a filter offers; Django allows any column, for which there may be no index."""
+        offered = [f[0] if isinstance(f, tuple) else f for f in self.get_list_filter(request)]
+        names = {f if isinstance(f, str) else getattr(f, "parameter_name", "") for f in offered}
+        return lookup in names or lookup.partition("__")[0] in names
 
-    def next_url(self) -> str:
-        return self.get_query_string({PAGE_VAR: self.page_num + 1})
+    def columns_read(self, request: HttpRequest) -> set[str]:
+        """Return the columns that the list needs."""
+        own = {field.name for field in self.opts.concrete_fields}
+        shown = {name for name in self.get_list_display(request) if isinstance(name, str)}
+        return (shown & own) | {"connect_account_id", "livemode", *self.list_reads}
 
+    @admin.display(description=_("account"))
+    def account_name(self, row: Any) -> SafeString:
+        key = row.connect_account_id
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        rows = urlencode({AccountFilter.parameter_name: key or PLATFORM_VALUE})
+        address = f"{reverse(page, current_app=self.admin_site.name)}?{rows}"
+        return format_html('<a href="{}">{}</a>', address, key or _("platform"))
 
-class ChoiceFilter(admin.SimpleListFilter):
-    """One of a few known values of the column `parameter_name`; nothing is asked of the table."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value is None:
-            return queryset
-        if value not in dict(self.lookup_choices):
-            raise IncorrectLookupParameters
-        return self.narrowed(queryset, value)
-
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return queryset.filter(**{self.parameter_name or "": value})
+    @admin.display(description=_("mode"))
+    def mode_badge(self, row: Any) -> SafeString:
+        return badge(_("live"), "good") if row.livemode else badge(_("test"), "warn")
 
 
-class ModeFilter(ChoiceFilter):
-    title = _("mode")
-    parameter_name = "mode"
+class StripeObjectAdmin(ReadOnlyAdmin):
+    """The admin of any mirrored object. A subclass says in `listed` which of its derived columns the list has."""
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
-        return [("live", _("Live")), ("test", _("Test"))]
+    listed: ClassVar[tuple[str, ...]] = ()
+    hidden = ("data",)
+    search_fields = ("stripe_id",)
+    search_help_text = _(
+        "The whole id of an object, or an account's (acct_…) for everything in that account."
+    )
+    bookkeeping: ClassVar[tuple[str, ...]] = (
+        "as_of",
+        "origin",
+        "event_id",
+        "requested_at",
+        "received_at",
+        "deleted_at",
+        "settle_at",
+        "leans_on_prior",
+        "created_at",
+        "updated_at",
+    )
 
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return queryset.filter(livemode=value == "live")
+    def get_list_display(self, request: HttpRequest) -> Any:
+        if self.list_display != ("__str__",):
+            return self.list_display
+        amount = ["money"] if self._amount() else []
+        own = self.listed or self._telling_columns()
+        return ["stripe_id", "account_name", "mode_badge", *amount, *own, "created", "marks"]
 
+    def columns_read(self, request: HttpRequest) -> set[str]:
+        amount = self._amount()
+        money = {amount, "currency"} if amount else set()
+        return super().columns_read(request) | {"stripe_id", "deleted_at", "settle_at"} | money
 
-class AccountFilter(admin.SimpleListFilter):
-    """Any account, by its id: there may be thousands, so none are listed."""
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.fieldsets or self.fields:
+            return super().get_fieldsets(request, obj)
+        amount = ["money"] if self._amount() else []
+        top = ["stripe_id", "account_name", "mode_badge", *amount, "created", "marks"]
+        derived = {
+            "fields": [field.name for field in self._own_fields()],
+            "description": _("Derived from the object; amounts are in the currency's minor unit."),
+        }
+        return [
+            (None, {"fields": [*top, "dashboard_link"]}),
+            (_("Columns"), derived),
+            (_("Object"), {"fields": ["pretty_data"]}),
+            (_("Bookkeeping"), {"fields": self.bookkeeping, "classes": ["collapse"]}),
+        ]
 
-    title = _("account")
-    parameter_name: str = "account"
-    template = "admin/django_stripe/account_filter.html"
-    others: Iterable[tuple[str, str]] = ()
-    """What else the list is narrowed by, for the form to keep."""
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        if chosen_account(request) is None:
+            return ("-id",)
+        return ("-created", "stripe_id", "-id")  # its list index; the same id may be live and test
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
-        return [(PLATFORM_VALUE, _("Platform"))]
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        of_account = term.startswith("acct_") and self.model.stripe_object != "account"
+        return queryset.filter(**{"connect_account_id" if of_account else "stripe_id": term}), False
 
-    def value(self) -> str | None:
-        return (super().value() or "").strip() or None
+    @admin.display(description=_("amount"))
+    def money(self, row: Any) -> str | None:
+        amount_minor = getattr(row, self._amount() or "")
+        return None if amount_minor is None else amount_text(amount_minor, row.currency)
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        if value is None:
-            return queryset
-        if not value.isprintable():
-            raise IncorrectLookupParameters
-        return queryset.filter(connect_account_id="" if value == PLATFORM_VALUE else value)
+    @admin.display(description=_("marks"))
+    def marks(self, row: AbstractStripeModel) -> SafeString:
+        marks = []
+        if row.deleted_at is not None:
+            marks.append((badge(_("deleted"), "bad"),))
+        if row.settle_at is not None:
+            marks.append((badge(_("unsettled"), "warn"),))
+        return format_html_join(" ", "{}", marks)
 
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        self.others = [pair for pair in changelist.params.items() if pair[0] != self.parameter_name]
-        return super().choices(changelist)
+    @admin.display(description=_("Stripe's dashboard"))
+    def dashboard_link(self, row: AbstractStripeModel) -> SafeString | None:
+        address = dashboard_url(row)
+        link = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
+        return format_html(link, address) if address else None
 
-    def typed(self) -> str:
-        value = self.value()
-        return "" if value in {None, PLATFORM_VALUE} else str(value)
+    @admin.display(description="JSON")
+    def pretty_data(self, row: AbstractStripeModel) -> SafeString:
+        return stored_json(row, "data")
+
+    def _own_fields(self) -> list[Any]:
+        return [f for f in self.opts.concrete_fields if f.name not in BASE_FIELDS]
+
+    def _amount(self) -> str | None:
+        amounts = (f for f in self._own_fields() if isinstance(f, columns.Amount))
+        return next((f.name for f in amounts if f.name.startswith("amount")), None)
+
+    def _telling_columns(self) -> list[str]:
+        """What it is at, whose it is, and what else is short enough to be read in a list."""
+        short = [f.name for f in self._own_fields() if type(f) in {columns.Flag, columns.Text}]
+        first = ["status"] if "status" in short else []
+        names = dict.fromkeys([*first, *self.model.merchant_fields, *short])
+        return [name for name in names if name != "currency"][:COLUMNS_MAX]

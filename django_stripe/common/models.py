@@ -33,8 +33,7 @@ def references(**columns_by_name: str) -> list[models.Index]:
     """
     return [
         models.Index(
-            "connect_account_id",
-            column,
+            fields=("connect_account_id", column),
             name=f"st_%(class)s_{name}",
             condition=models.Q(**{f"{column}__isnull": False}),
         )
@@ -115,14 +114,13 @@ class AbstractStripeModel(models.Model):
         ]
         indexes = [
             models.Index(
-                "connect_account_id",
-                models.F("created").desc(),
-                "stripe_id",
-                name="st_%(class)s_list",
+                fields=("connect_account_id", "-created", "stripe_id"), name="st_%(class)s_list"
             ),
-            models.Index("stripe_id", name="st_%(class)s_id"),
+            models.Index(fields=("stripe_id",), name="st_%(class)s_id"),
             models.Index(
-                "settle_at", name="st_%(class)s_settle", condition=models.Q(settle_at__isnull=False)
+                fields=("settle_at",),
+                name="st_%(class)s_settle",
+                condition=models.Q(settle_at__isnull=False),
             ),
         ]
 
@@ -134,17 +132,24 @@ class AbstractStripeModel(models.Model):
 
         The account and the mode come from the event's envelope. An older event leaves the row as it is.
 
-        Raises InvalidEvent if it is no snapshot event, ValueError if it is about another object,
+        Raises InvalidEvent if it is no snapshot event, ValueError if it is about another row,
         PayloadRefused if PostgreSQL cannot store it. https://docs.stripe.com/api/events/object
         """
         event = as_event(event)
-        about = (event.object_type, event.object_id)
-        if about != (self.stripe_object, self.stripe_id or event.object_id):
+        snapshot = event_snapshot(event, received_at=clock())
+        if event.object_type != self.stripe_object or self.stripe_id not in {
+            "",
+            snapshot.stripe_id,
+        }:
             raise ValueError(
-                f"Event {event.id} is about {about[0] or 'an object'} {about[1]!r}, "
+                f"Event {event.id} is about {event.object_type or 'an object'} {event.object_id!r}, "
                 f"not about {self.stripe_object} {self.stripe_id!r}."
             )
-        snapshot = event_snapshot(event, received_at=clock())
+        if self.pk and (self.connect_account_id, self.livemode) != snapshot.key[:2]:
+            raise ValueError(
+                f"Event {event.id} is of account {snapshot.account!r} (livemode {snapshot.livemode}), "
+                f"{self.stripe_id} of {self.connect_account_id!r} (livemode {self.livemode})."
+            )
         self._mirror(snapshot)
 
     def retrieve_data_from_stripe(self) -> dict[str, Any]:

@@ -1,0 +1,192 @@
+"""Owns the admin of the inbox: what was delivered, how far it is, and the button that processes it again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, ClassVar, Final
+
+from django.contrib import admin, messages
+from django.db.models import Case, Value, When
+from django.db.models.functions import Now
+from django.db.models.query import QuerySet
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from connect.conf import ENDPOINTS
+from connect.models import InboxEvent
+from connect.processing import PENDING, process
+from django_stripe.common.admin import ReadOnlyAdmin, badge, stored_json
+from django_stripe.common.changelist import (
+    AccountFilter,
+    ChoiceFilter,
+    ModeFilter,
+    chosen_account,
+)
+from django_stripe.registry import model_for
+
+State = InboxEvent.State
+PROCESSED_AT_ONCE_MAX: Final = 100
+ERROR_LENGTH_MAX: Final = 80
+KINDS: Final = {State.PROCESSED: "good", State.FAILED: "bad", State.PARKED: "warn"}
+
+
+class StateFilter(ChoiceFilter):
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return State.choices
+
+
+class EndpointFilter(ChoiceFilter):
+    title = _("endpoint")
+    parameter_name = "endpoint"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(endpoint, endpoint) for endpoint in ENDPOINTS]
+
+
+@admin.register(InboxEvent)
+class InboxEventAdmin(ReadOnlyAdmin):
+    """The inbox. Nothing in it is edited; who may change inbox events may have them processed again."""
+
+    list_display = (
+        "event_id",
+        "state_badge",
+        "type",
+        "account_name",
+        "mode_badge",
+        "object_id",
+        "received_at",
+        "attempts",
+        "error_start",
+    )
+    list_filter = (StateFilter, AccountFilter, ModeFilter, EndpointFilter)
+    list_reads = ("state", "error")
+    hidden = ("payload",)
+    search_fields = ("event_id",)
+    search_help_text = _(
+        "The whole id of an event (evt_…) or of the object it is about, after you have chosen the account or the "
+        "platform; or an account's id (acct_…) for all of its events."
+    )
+    fieldsets: ClassVar[Any] = (
+        (
+            None,
+            {
+                "fields": (
+                    "event_id",
+                    "state_badge",
+                    "type",
+                    "account_name",
+                    "mode_badge",
+                    "endpoint",
+                    "object_type",
+                    "object_link",
+                    "created",
+                    "api_version",
+                )
+            },
+        ),
+        (
+            _("Processing"),
+            {
+                "fields": (
+                    "received_at",
+                    "processed_at",
+                    "attempts",
+                    "next_attempt_at",
+                    "error",
+                    "handled_by",
+                )
+            },
+        ),
+        (_("Payload"), {"fields": ("pretty_payload",)}),
+    )
+    actions = ("process_again",)
+
+    def has_process_permission(self, request: HttpRequest) -> bool:
+        # Not has_change_permission: nobody edits an event.
+        return request.user.has_perm("connect.change_inboxevent")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        account = chosen_account(request)
+        if not term:
+            return queryset, False
+        if account is None:
+            problem = _("Choose an account or the platform first: ids are indexed by account.")
+            self.message_user(request, problem, messages.WARNING)
+            return queryset.none(), False
+        # Both modes are named because the indexes have the mode before the id.
+        rows = queryset.filter(connect_account_id=account, livemode__in=(True, False))
+        if term == account:
+            return rows, False
+        column = "event_id" if term.startswith("evt_") else "object_id"
+        return rows.filter(**{column: term}), False
+
+    @admin.action(
+        description=_("Process again (handlers that are done with it are not called again)"),
+        permissions=("process",),
+    )
+    def process_again(self, request: HttpRequest, queryset: QuerySet[InboxEvent]) -> None:
+        """Make the chosen events due, oldest first, and process them; a worker takes up what is cut short."""
+        chosen = queryset.exclude(state=State.IGNORED).order_by("id")
+        ids = list(chosen.values_list("pk", flat=True)[:PROCESSED_AT_ONCE_MAX])
+        make_due(ids)
+        for inbox_id in ids:
+            process(inbox_id)
+        events = InboxEvent.objects.filter(pk__in=ids)
+        states = Counter(events.order_by().values_list("state", flat=True))
+        for state, count in sorted(states.items()):
+            text = ngettext(
+                "%(count)d event is now %(state)s.", "%(count)d events are now %(state)s.", count
+            ) % {"count": count, "state": State(state).label}
+            done = state == State.PROCESSED
+            self.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
+        if not ids:
+            self.message_user(request, _("Ignored events stay ignored."), messages.WARNING)
+
+    @admin.display(description=_("state"))
+    def state_badge(self, event: InboxEvent) -> SafeString:
+        return badge(event.get_state_display(), KINDS.get(State(event.state), "plain"))
+
+    @admin.display(description=_("error"))
+    def error_start(self, event: InboxEvent) -> str:
+        return Truncator(event.error).chars(ERROR_LENGTH_MAX)
+
+    @admin.display(description=_("object"))
+    def object_link(self, event: InboxEvent) -> SafeString | str:
+        """Its row in the mirror, if its object is installed, mirrored and has an admin."""
+        model = model_for(event.object_type)
+        if model is None or not event.object_id:
+            return event.object_id
+        pk = model.objects.filter(
+            connect_account_id=event.connect_account_id,
+            livemode=event.livemode,
+            stripe_id=event.object_id,
+        ).values_list("pk", flat=True)
+        page = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+        try:
+            address = reverse(page, args=[pk.get()], current_app=self.admin_site.name)
+        except (model.DoesNotExist, NoReverseMatch):
+            return event.object_id
+        return format_html('<a href="{}">{}</a>', address, event.object_id)
+
+    @admin.display(description="JSON")
+    def pretty_payload(self, event: InboxEvent) -> SafeString:
+        return stored_json(event, "payload")
+
+
+def make_due(ids: list[int]) -> None:
+    """Let events be processed now, with all their attempts before them; what is waiting keeps its state."""
+    pending = When(state__in=PENDING, then="state")
+    InboxEvent.objects.filter(pk__in=ids).exclude(state=State.IGNORED).update(
+        state=Case(pending, default=Value(State.RECEIVED)), next_attempt_at=Now(), attempts=0
+    )
