@@ -53,8 +53,8 @@ def resolve(
         # Of two deciders the second has to see what the first wrote.
         rows = upsert.rows(model, tied, lock=True)
     for key, found in tied.items():
-        tie = Tie(model, key, rows[key], [s for s in found if _is_open(rows[key], [s])])
-        (settled if tie.settle() else unsettled).append(key)
+        is_settled = Tie(model, key, rows[key], found).settle()
+        (settled if is_settled else unsettled).append(key)
     return settled, unsettled
 
 

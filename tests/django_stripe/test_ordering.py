@@ -210,6 +210,31 @@ def test_born_and_deleted_in_one_second_is_deleted():
     assert final_state(changes((NOTHING, "A"), ("A", NOTHING))) == NOTHING
 
 
+def observed_as(seen, *edges):
+    return decide([change(*edge) for edge in edges], observed=seen, observed_at=ASKED)
+
+
+def test_an_answer_stands_where_every_change_was_known_before_it_was_asked_for():
+    assert observed_as("C", ("A", "B", "evt_1", EARLY)) == Decision(None)
+
+
+def test_an_answer_that_is_on_no_path_is_ahead_of_what_arrived():
+    assert not observed_as("D", ("A", "B", "evt_1", LATE)).settled
+
+
+def test_an_answer_cannot_be_what_came_before_a_change_it_was_asked_after():
+    """Z→A→B with an answer of A, asked for after A→B had come: something brought it back, and is on its way."""
+    decision = observed_as("A", ("Z", "A", "evt_0", LATE), ("A", "B", "evt_1", EARLY))
+    assert not decision.settled
+
+
+def test_an_answer_that_it_is_deleted_stands_unless_it_was_made_anew():
+    assert observed_as(NOTHING, ("A", "B", "evt_1", LATE)) == Decision(None)
+    assert not observed_as(
+        NOTHING, (NOTHING, "B", "evt_1", LATE), (None, "C", "evt_2", LATE)
+    ).settled
+
+
 def test_null_is_like_absent_and_number_notation_does_not_matter():
     assert state({"a": None, "b": {"c": None}, "d": [None, 1]}) == state({"b": {}, "d": [None, 1]})
 

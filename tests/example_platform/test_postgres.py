@@ -40,7 +40,7 @@ with postgres.running(*map(Path, sys.argv[1:])) as server:
 
 
 def python(script: str, *arguments: Path, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, "-X", "dev", "-W", "error", "-c", script, *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,

@@ -30,7 +30,7 @@ def ask(url: str, body: bytes | None = None) -> tuple[int, Any]:
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def process() -> Iterator[subprocess.Popen[str]]:
         name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
     }
     command = [sys.executable, "-m", "connect.testing", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
         yield running
         running.kill()
 

@@ -1,0 +1,72 @@
+"""The system checks: nothing that would not work, or that fails open, starts up unnoticed."""
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connections
+
+LIVE, TEST = "sk_live_x", "sk_test_x"
+SECRET = "whsec_c0nneCTC0NNECTc0nnect567890"
+
+
+def ids():
+    return {message.id for message in run_checks()}
+
+
+def test_the_settings_of_the_tests_have_nothing_to_say():
+    assert ids() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("STRIPE_API_KEY", "", "django_stripe.W001"),
+        ("STRIPE_API_KEY", "pk_test_x", "django_stripe.E001"),
+        ("STRIPE_API_KEY", "secret", "django_stripe.E001"),
+        ("STRIPE_API_KEY", {"live": TEST}, "django_stripe.E001"),
+        ("STRIPE_API_KEY", {"live": LIVE, "acct_A": TEST}, "django_stripe.E002"),
+        ("STRIPE_TIMEOUT_SECONDS", 0, "django_stripe.E003"),
+        ("STRIPE_TIMEOUT_SECONDS", None, "django_stripe.E003"),
+        ("STRIPE_MAX_NETWORK_RETRIES", -1, "django_stripe.E004"),
+        ("STRIPE_WEBHOOK_SECRETS", [SECRET], "connect.E001"),
+        ("STRIPE_WEBHOOK_SECRETS", {"conect": [SECRET]}, "connect.E002"),
+        ("STRIPE_WEBHOOK_SECRETS", {"connect": [""]}, "connect.E003"),
+        ("STRIPE_WEBHOOK_SECRETS", {"connect": [SECRET, "whsec_..."]}, "connect.E003"),
+        ("STRIPE_WEBHOOK_SECRETS", {}, "connect.W001"),
+        ("CONNECT_LIVEMODE_POLICY", "drop", "connect.E004"),
+        ("CONNECT_LIVEMODE_POLICY", {"connect": "drop"}, "connect.E004"),
+        ("CONNECT_LIVEMODE_POLICY", {"conect": "park"}, "connect.E004"),
+        ("CONNECT_PROCESSING", "later", "connect.E005"),
+        ("TENANTS_ISOLATION", "rows", "tenants.E001"),
+        ("TENANTS_ISOLATION", "schemas", "tenants.E001"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings, name, value, message):
+    setattr(settings, name, value)
+    assert message in ids()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_API_KEY", {"live": LIVE, "test": lambda: TEST}),
+        ("STRIPE_API_KEY", lambda: "rk_live_x"),
+        ("STRIPE_WEBHOOK_SECRETS", {"connect": SECRET}),
+        ("CONNECT_LIVEMODE_POLICY", {"connect": "accept", "platform": "ignore"}),
+        ("CONNECT_PROCESSING", "worker"),
+        ("TENANTS_ISOLATION", None),
+    ],
+)
+def test_a_right_setting_passes(settings, name, value):
+    setattr(settings, name, value)
+    assert ids() == set()
+
+
+def test_another_database_is_refused(settings):
+    postgresql = connections["default"]
+    sqlite = connections.databases["default"] | {"ENGINE": "django.db.backends.sqlite3"}
+    try:
+        connections["default"] = connections.create_connection("default")
+        connections["default"].vendor = sqlite["ENGINE"].rpartition(".")[2]
+        assert "django_stripe.E005" in ids()
+    finally:
+        connections["default"] = postgresql
