@@ -13,11 +13,27 @@ help: ## Say what can be made
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-lint: .venv/installed ## Ruff, mypy strict, import-linter, missing migrations
+demo: .venv/installed ## Run a marketplace on this machine: http://127.0.0.1:8000
+	$(BIN)/python manage.py demo
+
+smoke: .venv/installed ## Tell the same story without a page, check it, and print one JSON line
+	@$(BIN)/python manage.py smoke
+
+test: .venv/installed ## Run every test, on two processes, with branch coverage
+	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term
+
+lint: .venv/installed ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
-clean: ## Remove the virtual environment and the demo's data
+bench: .venv/installed ## Measure against PostgreSQL's COPY and against dj-stripe
+	$(BIN)/python -m bench
+
+lock: .venv/installed ## Pin the newest versions that pyproject.toml allows (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the virtual environments and the demo's data
 	rm -rf .venv .venv-* .data
