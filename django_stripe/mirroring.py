@@ -113,14 +113,13 @@ def _write_all(
 ) -> None:
     newest = {key: _newest(group) for key, group in groups.items()}
     written = upsert.upsert(model, list(newest.values()))
-    left_out = {
-        key: group
-        for key, group in groups.items()
-        if key not in written or (len(group) > 1 and _has_rivals(newest[key], group))
-    }
+    if written == len(groups):
+        left_out = {key: group for key, group in groups.items() if _has_rivals(newest[key], group)}
+    else:
+        left_out = dict(groups)
     settled, unsettled = ties.resolve(model, left_out) if left_out else ([], [])
-    outcome.written += len(written)
-    outcome.unchanged += sum(map(len, groups.values())) - len(written)
+    outcome.written += written
+    outcome.unchanged += sum(map(len, groups.values())) - written
     outcome.decided += len(settled)
     outcome.unsettled += [(model, key) for key in unsettled]
 
@@ -130,7 +129,9 @@ def _newest(group: Group) -> Snapshot:
 
 
 def _has_rivals(newest: Snapshot, group: Group) -> bool:
-    return any(s.as_of == newest.as_of and s.event_id != newest.event_id for s in group)
+    return len(group) > 1 and any(
+        s.as_of == newest.as_of and s.event_id != newest.event_id for s in group
+    )
 
 
 def _halves(groups: dict[Key, Group]) -> list[dict[Key, Group]]:

@@ -42,8 +42,8 @@ def resolve(
 ) -> tuple[list[Key], list[Key]]:
     """Decide those keys of `left_out` that are ties; return the keys (settled, unsettled).
 
-    `left_out` holds what the guarded statement did not write, and all states of an object of which a batch
-    had several of one second. Runs in a transaction, which then holds the locks of the tied rows.
+    `left_out` holds the states of the objects that the guarded statement may not have written, or of which
+    the batch had several of one second. Runs in a transaction, which then holds the locks of the tied rows.
     """
     rows = upsert.rows(model, left_out)
     tied = {key: found for key, found in left_out.items() if _is_open(rows[key], found)}
@@ -59,12 +59,18 @@ def resolve(
 
 
 def _is_open(row: upsert.Row, found: Iterable[Snapshot]) -> bool:
-    for snapshot in found:
-        if snapshot.event_id and snapshot.event_id == row.event_id:
-            continue  # a replay
-        if supersedes(snapshot, row) is not False or (row.leans_on_prior and snapshot.event_id):
-            return True
-    return False
+    return any(
+        not _is_of(snapshot, row)
+        and (supersedes(snapshot, row) is not False or (row.leans_on_prior and snapshot.event_id))
+        for snapshot in found
+    )
+
+
+def _is_of(snapshot: Snapshot, row: upsert.Row) -> bool:
+    """Say whether `row` is what `snapshot` made it: it was just written, or is a replay."""
+    if snapshot.event_id or row.event_id:
+        return snapshot.event_id == row.event_id
+    return snapshot.received_at == row.received_at
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ more time escaping the JSON than PostgreSQL takes to store it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -49,7 +50,6 @@ ON CONFLICT (connect_account_id, livemode, stripe_id) DO UPDATE SET
     leans_on_prior = excluded.leans_on_prior,
     updated_at = now()
 {guard}
-RETURNING connect_account_id, livemode, stripe_id
 """
 
 # The twin of ordering.supersedes, for the statement to decide alone in all but ties.
@@ -76,14 +76,12 @@ MARK: Final = """
 UPDATE {table} AS t SET settle_at = {settle_at}, leans_on_prior = %b, updated_at = now()
 WHERE (t.connect_account_id, t.livemode, t.stripe_id) = (%b, %b, %b)
     AND (t.settle_at, t.leans_on_prior) IS DISTINCT FROM ({settle_at}, %b)
-RETURNING 1
 """
 
 KEEP_STATE: Final = """
 UPDATE {table} AS t SET data = %b::jsonb #> %b::text[], updated_at = now()
 WHERE (t.connect_account_id, t.livemode, t.stripe_id) = (%b, %b, %b)
     AND t.data IS DISTINCT FROM %b::jsonb #> %b::text[]
-RETURNING 1
 """
 
 
@@ -100,8 +98,8 @@ class Row:
     data: str
 
 
-def upsert(model: type[AbstractStripeModel], snapshots: Sequence[Snapshot]) -> set[Key]:
-    """Write `snapshots`, at most one a key, where they are later than the row; return the keys written."""
+def upsert(model: type[AbstractStripeModel], snapshots: Sequence[Snapshot]) -> int:
+    """Write `snapshots`, at most one a key, where they are later than the row; return how many were written."""
     statement = INSERT.format(
         table=_table(model),
         settle_at="NULL",
@@ -110,9 +108,9 @@ def upsert(model: type[AbstractStripeModel], snapshots: Sequence[Snapshot]) -> s
         guard=GUARD,
     )
     # In one order everywhere: two batches then wait for each other, and never both.
-    rows = _arrays(sorted(snapshots, key=lambda s: s.key))
+    ordered = sorted(snapshots, key=lambda s: s.key)
     # Deleted at Stripe's word alone: events that are still on their way know the last state.
-    return set(_execute(statement, [*rows, [s.deleted and not s.event_id for s in snapshots]]))
+    return _write(statement, [*_arrays(ordered), [s.deleted and not s.event_id for s in ordered]])
 
 
 def overwrite(
@@ -127,7 +125,7 @@ def overwrite(
         kept_settle_at="NULL" if settled else "coalesce(t.settle_at, excluded.settle_at)",
         guard="",
     )
-    _execute(
+    _write(
         statement, [*_arrays([snapshot]), [leans or (snapshot.deleted and not snapshot.event_id)]]
     )
 
@@ -135,13 +133,13 @@ def overwrite(
 def mark(model: type[AbstractStripeModel], key: Key, *, settled: bool, leans: bool) -> None:
     """Leave the row's state, and note whether it is settled."""
     settle_at = "NULL" if settled else "coalesce(t.settle_at, clock_timestamp())"
-    _execute(MARK.format(table=_table(model), settle_at=settle_at), [leans, *key, leans])
+    _write(MARK.format(table=_table(model), settle_at=settle_at), [leans, *key, leans])
 
 
 def keep_state(model: type[AbstractStripeModel], snapshot: Snapshot) -> None:
     """Give a deleted row the state of `snapshot`, the last it had."""
     state = [snapshot.payload, snapshot.path]
-    _execute(KEEP_STATE.format(table=_table(model)), [*state, *snapshot.key, *state])
+    _write(KEEP_STATE.format(table=_table(model)), [*state, *snapshot.key, *state])
 
 
 def rows(
@@ -154,12 +152,12 @@ def rows(
         lock="FOR UPDATE OF t" if lock else "",
     )
     columns = [list(column) for column in zip(*sorted(keys), strict=True)]
-    return {row[:3]: Row(*row[3:]) for row in _execute(statement, columns)}
+    return {row[:3]: Row(*row[3:]) for row in _read(statement, columns)}
 
 
 def clock() -> datetime:
     """Return the database's clock, which all our own moments are read from: hosts differ."""
-    (row,) = _execute("SELECT clock_timestamp()", [])
+    (row,) = _read("SELECT clock_timestamp()", [])
     return cast("datetime", row[0])
 
 
@@ -168,13 +166,23 @@ def database() -> DatabaseWrapper:
     return connections[DEFAULT_DB_ALIAS]  # type: ignore[return-value]
 
 
-def _execute(statement: str, parameters: Sequence[Any]) -> list[Any]:
+def _write(statement: str, parameters: Sequence[Any]) -> int:
+    with _cursor() as cursor:
+        return cursor.execute(statement, parameters).rowcount
+
+
+def _read(statement: str, parameters: Sequence[Any]) -> list[Any]:
+    with _cursor() as cursor:
+        return cursor.execute(statement, parameters).fetchall()
+
+
+@contextmanager
+def _cursor() -> Iterator[psycopg.Cursor[Any]]:
+    """A cursor that sends parameters in binary; Django's own bind them on the client, as text."""
     connection = database()
     connection.ensure_connection()
-    # Django's own cursors bind on the client, as text.
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
+        yield cursor
 
 
 def _arrays(snapshots: Sequence[Snapshot]) -> list[list[Any]]:
