@@ -1,0 +1,77 @@
+"""The shop's settings. What differs from one machine to another comes from the environment.
+
+``DATABASE_URL`` (manage.py sees to one), ``STRIPE_API_KEY`` (unset: the stand-in), ``STRIPE_WEBHOOK_SECRET_PLATFORM``
+and ``STRIPE_WEBHOOK_SECRET_CONNECT`` (with a key), ``STRIPE_API_BASE`` (a stand-in that runs elsewhere).
+"""
+
+import os
+import secrets
+
+from django_stripe import APPS
+from example_platform.database import database
+from example_platform.environment import isolation, stripe_api_key
+
+# A shop to look at, on the machine it runs on and no other.
+DEBUG = True
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+# Made anew at every start, and handed on to the process that the autoreloader starts.
+SECRET_KEY = os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
+
+ROOT_URLCONF = "example_platform.urls"
+STATIC_URL = "static/"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+DATABASE_URL = os.environ.get("DATABASE_URL")
+DATABASES = {"default": database(DATABASE_URL) | {"CONN_MAX_AGE": 60}} if DATABASE_URL else {}
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_stripe",
+    *APPS,
+    "connect",
+    "tenants",
+    "example_platform.shop",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+TENANTS_ISOLATION = isolation()
+
+# Without a key it is the stand-in: the demo starts one and says where; `python -m connect.testing` is at this address.
+STRIPE_API_KEY = stripe_api_key() or "sk_test_standin"
+STRIPE_API_BASE = os.environ.get(
+    "STRIPE_API_BASE", "" if stripe_api_key() else "http://127.0.0.1:12111"
+)
+STRIPE_WEBHOOK_SECRETS = {
+    endpoint: [secret]
+    for endpoint in ("platform", "connect")
+    if (secret := os.environ.get(f"STRIPE_WEBHOOK_SECRET_{endpoint.upper()}"))
+}
+# The demo needs no second process: what a webhook brings is processed as soon as it is stored.
+CONNECT_PROCESSING = "inline"
