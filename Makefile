@@ -28,12 +28,20 @@ lint: .venv/installed ## Ruff, mypy strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/installed ## Measure against PostgreSQL's COPY and against dj-stripe
+.venv-djstripe/installed: bench/djstripe-requirements.lock
+	$(PYTHON) -m venv .venv-djstripe
+	.venv-djstripe/bin/python -m pip install --quiet --require-hashes --requirement $<
+	@touch $@
+
+bench: .venv/installed .venv-djstripe/installed ## Measure against PostgreSQL's COPY and against dj-stripe
 	$(BIN)/python -m bench
 
 lock: .venv/installed ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header bench/djstripe-requirements.in \
+		--output-file bench/djstripe-requirements.lock
 
 clean: ## Remove the virtual environments and the demo's data
 	rm -rf .venv .venv-* .data

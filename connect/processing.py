@@ -7,16 +7,15 @@ import random
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from connect.context import account
 from connect.models import InboxEvent
 from connect.router import Route, routes_for
-from django_stripe import mirror
 from django_stripe.event import Event, parse_event
-from django_stripe.mirroring import Outcome
+from django_stripe.mirroring import Outcome, PayloadRefused, mirror_one
 from django_stripe.settling import settle, settle_due
 from django_stripe.snapshot import event_snapshot
 
@@ -31,37 +30,57 @@ State = InboxEvent.State
 PENDING: Final = (State.RECEIVED, State.MIRRORED, State.FAILED)
 
 
-def process(inbox_id: int) -> Outcome:
+# What the ORM makes of this takes longer than PostgreSQL does, and this is done for every event.
+CLAIM: Final = """
+UPDATE connect_inboxevent
+SET state = %s, processed_at = CASE WHEN %s THEN now() END, error = CASE WHEN %s THEN '' ELSE error END
+WHERE id = (
+    SELECT id FROM connect_inboxevent
+    WHERE id = %s AND state IN ('received', 'mirrored', 'failed') FOR UPDATE SKIP LOCKED
+)
+RETURNING received_at
+"""
+
+
+def process(inbox_id: int, event: Event | None = None) -> Outcome:
     """Process one stored event: its rows first, in a transaction of their own, then its handlers.
 
     An event that somebody else is processing, or that is done, is left alone. What PostgreSQL cannot
-    store, and what a handler raises, is recorded with the event, which is due again later. Returns what
-    the mirror did.
+    store, and what a handler raises, is recorded with the event, which is due again later. `event` is
+    what was stored, if the caller has it at hand. Returns what the mirror did.
     """
-    outcome = Outcome()
-    with transaction.atomic():
-        inbox = _lock(inbox_id)
-        if inbox is None:
-            return outcome
-        event = parse_event(inbox.payload)
-        if inbox.state != State.MIRRORED:
-            outcome = mirror([event_snapshot(event, received_at=inbox.received_at)])
-        routes = routes_for(event.type)
-        if outcome.refused:
-            reason = outcome.refused[0].reason
-            _fail(inbox, f"{event.object_type} {event.object_id}: {reason}", retry=False)
-        elif routes:
-            _save(inbox, state=State.MIRRORED)
-        else:
-            _save(inbox, state=State.PROCESSED, processed_at=Now(), error="")
+    if event is None:
+        event = parse_event(InboxEvent.objects.values_list("payload", flat=True).get(pk=inbox_id))
+    routes = routes_for(event.type)
+    try:
+        outcome = _mirror(inbox_id, event, done=not routes)
+    except PayloadRefused as refusal:
+        with transaction.atomic():
+            inbox = _lock(inbox_id)
+            if inbox is not None:
+                problem = f"{event.object_type} {event.object_id}: {refusal}"
+                _fail(inbox, problem, retry=False)
+        return Outcome()
     for model, key in outcome.unsettled:
         settle(model, key)
-    if routes and not outcome.refused:
+    if routes:
         with transaction.atomic():
             inbox = _lock(inbox_id)
             if inbox is not None:
                 _handle(inbox, event, routes)
     return outcome
+
+
+def _mirror(inbox_id: int, event: Event, *, done: bool) -> Outcome:
+    """Write the rows of a pending event, and in the same transaction how far it is with that."""
+    state = State.PROCESSED if done else State.MIRRORED
+    alias = router.db_for_write(InboxEvent)
+    with transaction.atomic(alias), connections[alias].cursor() as cursor:
+        cursor.execute(CLAIM, [state, done, done, inbox_id])
+        claimed = cursor.fetchone()
+        if claimed is None:
+            return Outcome()
+        return mirror_one(event_snapshot(event, received_at=claimed[0]))
 
 
 def process_due(limit: int = 1000) -> int:

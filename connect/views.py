@@ -15,7 +15,7 @@ from connect import conf
 from connect.inbox import receive
 from connect.processing import process
 from connect.signature import SignatureMismatch, verify
-from django_stripe.event import InvalidEvent, parse_event
+from django_stripe.event import Event, InvalidEvent, parse_event
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +53,13 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
     if inbox is None:
         return HttpResponse("Received before.\n", content_type="text/plain")
     if inbox.state == inbox.State.RECEIVED and conf.processes_inline():
-        transaction.on_commit(partial(_process, inbox.pk))
+        transaction.on_commit(partial(_process, inbox.pk, event))
     return HttpResponse("Received.\n", content_type="text/plain")
 
 
-def _process(inbox_id: int) -> None:
+def _process(inbox_id: int, event: Event) -> None:
     try:
-        process(inbox_id)
+        process(inbox_id, event)
     except Exception:
         # It is stored and due: the answer stays 200, or Stripe would send again what we have.
         logger.exception("Inbox event %s could not be processed; it is due again.", inbox_id)

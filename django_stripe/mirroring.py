@@ -72,6 +72,25 @@ def mirror(snapshots: Iterable[Snapshot]) -> Outcome:
     return outcome
 
 
+def mirror_one(snapshot: Snapshot) -> Outcome:
+    """Write one snapshot like `mirror`, in the caller's transaction and without a savepoint of its own.
+
+    Raises PayloadRefused if PostgreSQL cannot store it; the caller's transaction is then to be given up.
+    """
+    outcome = Outcome()
+    model = registry.model_for(snapshot.object)
+    if model is None or not snapshot.stripe_id:
+        outcome.not_installed = 1
+        return outcome
+    try:
+        _write_all(model, {snapshot.key: [snapshot]}, outcome)
+    except (DatabaseError, psycopg.DataError) as error:
+        if not _is_of_the_payload(error):
+            raise
+        raise PayloadRefused(_reason(error)) from None
+    return outcome
+
+
 def _turns(groups: dict[Key, list[Snapshot]]) -> Iterator[dict[Key, Group]]:
     """Events of one object are one group; an answer of Stripe's among them takes its turn."""
     first: dict[Key, Group] = {}

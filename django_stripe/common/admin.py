@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 
@@ -29,6 +28,7 @@ from django_stripe.common.changelist import (
     chosen_account,
 )
 from django_stripe.common.models import AbstractStripeModel
+from django_stripe.currency import amount_text
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -41,22 +41,9 @@ COLUMNS_MAX: Final = 4
 DASHBOARD: Final = "https://dashboard.stripe.com"
 BASE_FIELDS: Final = frozenset(field.name for field in AbstractStripeModel._meta.fields) | {"id"}
 
-# ISK and UGX have no decimals either, yet are sent as hundredths. https://docs.stripe.com/currencies#zero-decimal
-DECIMALS: Final = {
-    **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split(), 0),  # noqa: SIM905
-    **dict.fromkeys(("BHD", "JOD", "KWD", "OMR", "TND"), 3),
-}
 JSON_PIECE: Final = re.compile(
     r'\{\s*\}|\[\s*\]|[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"?|[^\s{}\[\],:"]+', re.DOTALL
 )
-
-
-def amount_text(amount_minor: int, currency: str | None) -> str:
-    """Return an amount as people write it: ``12.34 EUR``; in minor units if its currency is not known."""
-    if not currency:
-        return str(amount_minor)
-    code = currency.upper()
-    return f"{Decimal(amount_minor).scaleb(-DECIMALS.get(code, 2)):f} {code}"
 
 
 def badge(text: object, kind: str = "plain") -> SafeString:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_stripe.account.models import Account
 from django_stripe.charge.models import Charge
 from django_stripe.client import describe
-from django_stripe.common.admin import DECIMALS
+from django_stripe.currency import decimals
 from django_stripe.platform import account_of
 from example_platform.shop import page, sales
 
@@ -80,7 +80,7 @@ def _price(account: Account, key: str) -> tuple[int, str]:
     """Make up a price; the same form has the same one, or Stripe would refuse to hear of it twice."""
     currency = account.default_currency or "usd"
     amount = random.Random(key).randint(5, 95)  # noqa: S311 - a price, no secret
-    return amount * 10 ** DECIMALS.get(currency.upper(), 2), currency
+    return amount * 10 ** decimals(currency), currency
 
 
 def _awaited(request: HttpRequest) -> Awaited | None:

@@ -15,7 +15,6 @@ import django_stripe.admin
 from django_stripe.common.admin import (
     JSON_LENGTH_MAX,
     StripeObjectAdmin,
-    amount_text,
     dashboard_url,
     indented,
 )
@@ -187,22 +186,6 @@ def test_json_that_is_deeper_or_cut_is_indented_all_the_same():
     text = indented("[" * depth + '"cut')
     assert re.sub(r"\s", "", text) == "[" * depth + '"cut'
     assert len(text) < depth * 50
-
-
-@pytest.mark.parametrize(
-    ("amount_minor", "currency", "text"),
-    [
-        (1234, "eur", "12.34 EUR"),
-        (-5, "usd", "-0.05 USD"),
-        (1200, "usd", "12.00 USD"),
-        (500, "jpy", "500 JPY"),
-        (1500, "kwd", "1.500 KWD"),
-        (500, "isk", "5.00 ISK"),
-        (500, None, "500"),
-    ],
-)
-def test_an_amount_has_the_decimals_of_its_currency(amount_minor, currency, text):
-    assert amount_text(amount_minor, currency) == text
 
 
 def test_the_list_shows_the_amount_the_state_and_what_is_odd_about_a_row(client):

@@ -2,7 +2,7 @@
 
 from django import template
 
-from django_stripe.common.admin import amount_text
+from django_stripe.currency import amount_text
 from example_platform.shop.page import way
 
 register = template.Library()

@@ -1,0 +1,29 @@
+"""Runs all measures: `python -m bench [PYTHON]`, with the Python of the environment that has dj-stripe."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+from bench import product, server, webhooks
+
+DJSTRIPE_PYTHON: Final = ".venv-djstripe/bin/python"
+
+
+def _main(djstripe_python: Path) -> None:
+    if not djstripe_python.exists():
+        raise SystemExit(
+            f"There is no {djstripe_python}: `make bench` makes dj-stripe's environment."
+        )
+    with server.running() as running:
+        with running.database("bench_mirror") as url:
+            product.run("bench.mirroring", url)
+        webhooks.measure(running, djstripe_python)
+
+
+if __name__ == "__main__":
+    # Ended politely, it leaves nothing behind either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    _main(Path(*sys.argv[1:2] or [DJSTRIPE_PYTHON]))

@@ -1,0 +1,5 @@
+"""Where dj-stripe's project takes deliveries."""
+
+from django.urls import include, path
+
+urlpatterns = [path("stripe/", include("djstripe.urls", namespace="djstripe"))]

@@ -1,0 +1,1 @@
+"""A Django project with this module, as the README says to set it up."""
