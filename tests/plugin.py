@@ -1,4 +1,4 @@
-"""Starts the tests' PostgreSQL before Django reads its settings, unless DATABASE_URL names one."""
+"""Starts a PostgreSQL for the tests before Django reads its settings, and prints what they measured."""
 
 import os
 from contextlib import ExitStack
@@ -8,6 +8,12 @@ import pytest
 from example_platform import postgres
 
 _resources = ExitStack()
+_reports: list[str] = []
+
+
+def report(line: str) -> None:
+    """Have `line` printed when all tests have run, in whatever process they did."""
+    _reports.append(line)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -19,3 +25,19 @@ def pytest_load_initial_conftests() -> None:
 
 def pytest_unconfigure() -> None:
     _resources.close()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)  # set by xdist, in its workers
+    if output is not None:
+        output["reports"] = _reports
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    _reports.extend(getattr(node, "workeroutput", {}).get("reports", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _reports:
+        terminalreporter.write_line(line)
