@@ -108,10 +108,14 @@ class Life:
         """Every event so far about a mirrored object, as its JSON, oldest first."""
         found = []
         for account in self.accounts:
-            page = self.client(account).v1.events.list({"limit": 100})
-            events = json.loads(page.last_response.body)["data"]
+            # Not through the SDK's objects: to make a hundred of them takes longer than all the rest.
+            page = self.stand_in.client().raw_request(
+                "get", "/v1/events", limit=100, stripe_account=account
+            )
             found += [
-                json.dumps(e) for e in reversed(events) if e["data"]["object"]["object"] in MODELS
+                json.dumps(event)
+                for event in reversed(json.loads(page.body)["data"])
+                if event["data"]["object"]["object"] in MODELS
             ]
         return found
 

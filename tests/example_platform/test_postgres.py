@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from example_platform import postgres
+from example_platform import postgres, postgres_watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ def test_data_outlives_a_stop(home: Path) -> None:
 def test_a_kept_directory_is_durable_and_a_throw_away_one_is_fast(home: Path) -> None:
     for directory, expected in ((home, "on"), (None, "off")):
         with postgres.running(directory) as server:
-            for setting in postgres.UNSAFE_SETTINGS:
+            for setting in postgres_watcher.UNSAFE_SETTINGS:
                 assert execute(server.url, f"SHOW {setting}") == expected
 
 
@@ -421,7 +421,7 @@ def test_binaries_that_the_other_user_cannot_reach_are_copied(
 
 
 def test_a_plain_user_needs_nothing_special(owner: Callable[..., Owner]) -> None:
-    as_nobody = {"preexec_fn": postgres._appear_as_nobody}
+    as_nobody = {"preexec_fn": postgres_watcher._appear_as_nobody}
     for identity in (as_nobody, {"user": "nobody", "extra_groups": []}, {}):
         with contextlib.suppress(subprocess.SubprocessError, PermissionError):
             plain = owner(**identity)
