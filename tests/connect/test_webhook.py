@@ -136,11 +136,12 @@ class TestSignature:
             "t=99999999999999999999,v1=00",
             "t=-1,v1=00",
             "t=1,v1=\xff\xfe",
-            f"t={int(time.time())},v1=é",
-            f"t={int(time.time())},v1=" + "0" * 64,
+            "t=NOW,v1=é",
+            "t=NOW,v1=" + "0" * 64,
         ],
     )
     def test_a_header_that_is_no_signature_is_refused(self, deliver, header):
+        header = header.replace("NOW", str(int(time.time())))
         assert deliver.post(body_of(deliver), header=header).status_code == 400
 
     def test_a_signature_with_another_endpoints_secret_is_refused(self, deliver, settings):
