@@ -24,7 +24,7 @@ def webhook_secrets(endpoint: str) -> list[str]:
 def configured_secrets(endpoint: str) -> list[Any]:
     """Return what ``STRIPE_WEBHOOK_SECRETS`` says of `endpoint`, usable or not."""
     secrets = getattr(settings, "STRIPE_WEBHOOK_SECRETS", {}).get(endpoint, [])
-    return [secrets] if isinstance(secrets, str) else list(secrets)
+    return [secrets] if isinstance(secrets, str) else list(secrets or [])
 
 
 def is_usable(secret: object) -> bool:

@@ -6,11 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from django.db import connections, router
-
-from connect.conf import livemode_policy
 from connect.models import InboxEvent
-from django_stripe.conf import configured_modes
+from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event, parse_event
 from django_stripe.snapshot import Key, Snapshot, event_snapshot
 
@@ -34,9 +31,8 @@ def receive(event: Event, *, endpoint: str) -> InboxEvent | None:
         event_id=event.id,
         endpoint=endpoint,
         type=event.type,
-        state=_first_state(event, endpoint),
     )
-    with connections[router.db_for_write(InboxEvent)].cursor() as cursor:
+    with connection().cursor() as cursor:
         cursor.execute(
             INSERT,
             [
@@ -65,23 +61,18 @@ def events_about(
 ) -> Iterator[Snapshot]:
     """Return the stored events about one object, for the mirror to order its states by."""
     account, livemode, stripe_id = key
-    rows = InboxEvent.objects.filter(
-        connect_account_id=account,
-        livemode=livemode,
-        object_id=stripe_id,
-        object_type=stripe_object,
-        created__lte=until,
-    ).exclude(state__in=(InboxEvent.State.IGNORED, InboxEvent.State.PARKED))
+    rows = (
+        InboxEvent.objects.using(ALIAS)
+        .filter(
+            connect_account_id=account,
+            livemode=livemode,
+            object_id=stripe_id,
+            object_type=stripe_object,
+            created__lte=until,
+        )
+        .exclude(state__in=(InboxEvent.State.IGNORED, InboxEvent.State.PARKED))
+    )
     if since is not None:
         rows = rows.filter(created__gte=since)
     for payload, received_at in rows.values_list("payload", "received_at"):
         yield event_snapshot(parse_event(payload), received_at=received_at)
-
-
-def _first_state(event: Event, endpoint: str) -> str:
-    if event.livemode in configured_modes():
-        return InboxEvent.State.RECEIVED
-    return {
-        "accept": InboxEvent.State.RECEIVED,
-        "ignore": InboxEvent.State.IGNORED,
-    }.get(livemode_policy(endpoint), InboxEvent.State.PARKED)

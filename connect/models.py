@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 class InboxEvent(models.Model):
     """An event, found by (`connect_account_id`, `livemode`, `event_id`), and how far its processing is."""
 
+    blank_account_is_platform = True
+
     class State(models.TextChoices):
         RECEIVED = "received", _("received")
         MIRRORED = "mirrored", _("mirrored")

@@ -7,15 +7,20 @@ import random
 from datetime import timedelta
 from typing import Final
 
-from django.db import connections, router, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from connect.conf import livemode_policy
 from connect.context import account
 from connect.models import InboxEvent
 from connect.router import Route, routes_for
+from django_stripe.conf import configured_modes
+from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event, parse_event
-from django_stripe.mirroring import Outcome, PayloadRefused, mirror_one
+from django_stripe.failure import where
+from django_stripe.mirroring import Outcome, mirror_one
+from django_stripe.refusal import PayloadRefused
 from django_stripe.settling import settle, settle_due
 from django_stripe.snapshot import event_snapshot
 
@@ -50,51 +55,75 @@ def process(inbox_id: int, event: Event | None = None) -> Outcome:
     what was stored, if the caller has it at hand. Returns what the mirror did.
     """
     if event is None:
-        event = parse_event(InboxEvent.objects.values_list("payload", flat=True).get(pk=inbox_id))
+        stored = InboxEvent.objects.using(ALIAS).values_list("payload", flat=True)
+        event = parse_event(stored.get(pk=inbox_id))
+    if event.livemode not in configured_modes() and _set_aside(inbox_id):
+        return Outcome()
     routes = routes_for(event.type)
-    try:
-        outcome = _mirror(inbox_id, event, done=not routes)
-    except PayloadRefused as refusal:
-        with transaction.atomic():
-            inbox = _lock(inbox_id)
-            if inbox is not None:
-                problem = f"{event.object_type} {event.object_id}: {refusal}"
-                _fail(inbox, problem, retry=False)
+    outcome = _mirror(inbox_id, event, done=not routes)
+    if outcome is None:
         return Outcome()
     for model, key in outcome.unsettled:
-        settle(model, key)
+        settle(model, key, turns=1)
     if routes:
-        with transaction.atomic():
+        with transaction.atomic(ALIAS):
             inbox = _lock(inbox_id)
             if inbox is not None:
                 _handle(inbox, event, routes)
     return outcome
 
 
-def _mirror(inbox_id: int, event: Event, *, done: bool) -> Outcome:
-    """Write the rows of a pending event, and in the same transaction how far it is with that."""
+def _set_aside(inbox_id: int) -> bool:
+    """Park or ignore an event of a mode there is no key for, unless it is to be accepted."""
+    pending = InboxEvent.objects.using(ALIAS).filter(pk=inbox_id, state__in=PENDING)
+    policy = livemode_policy(pending.values_list("endpoint", flat=True).first() or "")
+    if policy == "accept":
+        return False
+    pending.update(state=State.IGNORED if policy == "ignore" else State.PARKED)
+    return True
+
+
+def _mirror(inbox_id: int, event: Event, *, done: bool) -> Outcome | None:
+    """Write the rows of a pending event, and in the same transaction how far it is.
+
+    None: somebody else has it, or it cannot be stored, which is recorded.
+    """
     state = State.PROCESSED if done else State.MIRRORED
-    alias = router.db_for_write(InboxEvent)
-    with transaction.atomic(alias), connections[alias].cursor() as cursor:
-        cursor.execute(CLAIM, [state, done, done, inbox_id])
-        claimed = cursor.fetchone()
-        if claimed is None:
-            return Outcome()
-        return mirror_one(event_snapshot(event, received_at=claimed[0]))
+    try:
+        with transaction.atomic(ALIAS), connection().cursor() as cursor:
+            cursor.execute(CLAIM, [state, done, done, inbox_id])
+            claimed = cursor.fetchone()
+            if claimed is None:
+                return None
+            if event.object.get("id") and not event.object_id:
+                raise PayloadRefused("its id is no text of up to 255 characters")
+            return mirror_one(event_snapshot(event, received_at=claimed[0]))
+    except PayloadRefused as refusal:
+        problem = f"{event.object_type} {event.object_id}: {refusal}"
+        _give_back(inbox_id, problem, retry=False)
+        return None
 
 
 def process_due(limit: int = 1000) -> int:
     """Process up to `limit` stored events that are due, oldest first, and settle what is unsettled; return how many."""
-    due = InboxEvent.objects.filter(state__in=PENDING, next_attempt_at__lte=Now()).order_by("id")
+    due = (
+        InboxEvent.objects.using(ALIAS)
+        .filter(state__in=PENDING, next_attempt_at__lte=Now())
+        .order_by("id")
+    )
     ids = list(due.values_list("id", flat=True)[:limit])
     for inbox_id in ids:
-        process(inbox_id)
+        try:
+            process(inbox_id)
+        except Exception as error:  # noqa: BLE001 - it is this event's, and the others are not to wait for it
+            logger.error("Inbox event %s could not be processed: %s", inbox_id, where(error))
+            _give_back(inbox_id, type(error).__name__, retry=True)
     settle_due()
     return len(ids)
 
 
 def _lock(inbox_id: int) -> InboxEvent | None:
-    pending = InboxEvent.objects.filter(pk=inbox_id, state__in=PENDING)
+    pending = InboxEvent.objects.using(ALIAS).filter(pk=inbox_id, state__in=PENDING)
     return pending.select_for_update(skip_locked=True).first()
 
 
@@ -106,12 +135,15 @@ def _handle(inbox: InboxEvent, event: Event, routes: list[Route]) -> None:
         if route.name in done:
             continue
         try:
-            with transaction.atomic(), account(event.account):
+            with transaction.atomic(ALIAS), account(event.account):
                 route.handler(event)
-        except Exception as error:
-            # Whatever it is, it is the handler's alone: the others and the mirror go on.
-            logger.exception(
-                "Handler %s failed for event %s (%s).", route.name, event.id, event.type
+        except Exception as error:  # noqa: BLE001 - it is the handler's alone: the others and the mirror go on
+            logger.error(
+                "Handler %s failed for event %s (%s): %s",
+                route.name,
+                event.id,
+                event.type,
+                where(error),
             )
             problems.append(f"{route.name}: {type(error).__name__}")
         else:
@@ -120,6 +152,13 @@ def _handle(inbox: InboxEvent, event: Event, routes: list[Route]) -> None:
         _fail(inbox, "; ".join(problems), retry=True, handled_by=done)
     else:
         _save(inbox, state=State.PROCESSED, processed_at=Now(), error="", handled_by=done)
+
+
+def _give_back(inbox_id: int, problem: str, *, retry: bool) -> None:
+    with transaction.atomic(ALIAS):
+        inbox = _lock(inbox_id)
+        if inbox is not None:
+            _fail(inbox, problem, retry=retry)
 
 
 def _fail(inbox: InboxEvent, problem: str, *, retry: bool, **fields: object) -> None:
@@ -138,4 +177,4 @@ def _fail(inbox: InboxEvent, problem: str, *, retry: bool, **fields: object) -> 
 
 
 def _save(inbox: InboxEvent, **fields: object) -> None:
-    InboxEvent.objects.filter(pk=inbox.pk).update(**fields)
+    InboxEvent.objects.using(ALIAS).filter(pk=inbox.pk).update(**fields)

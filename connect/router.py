@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +45,8 @@ def on(*patterns: str) -> Callable[[Function], Function]:
     It is given an `Event`, in the context of the event's account, after the mirror is written, in the
     transaction that marks it done: what it does to the database happens exactly once, what it does
     elsewhere at least once (use ``event.id`` as the idempotency key). If it raises, it is called again
-    later, alone. Raises ValueError for a pattern that could never fit.
+    later, alone. Raises ValueError for a pattern that could never fit, TypeError for
+    a coroutine function: nobody would await it.
     """
     for pattern in patterns or ("",):
         if not PATTERN.fullmatch(pattern):
@@ -53,6 +55,10 @@ def on(*patterns: str) -> Callable[[Function], Function]:
             )
 
     def register(function: Function) -> Function:
+        if inspect.iscoroutinefunction(function) or not hasattr(function, "__qualname__"):
+            raise TypeError(
+                f"{function!r} is no plain function: define one with `def`, and call yours in it."
+            )
         route = Route(function)
         route = _routes.setdefault(route.name, route)
         if route.handler is not function:

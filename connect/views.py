@@ -16,6 +16,7 @@ from connect.inbox import receive
 from connect.processing import process
 from connect.signature import SignatureMismatch, verify
 from django_stripe.event import Event, InvalidEvent, parse_event
+from django_stripe.failure import where
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
     """
     secrets = conf.webhook_secrets(endpoint) if endpoint in conf.ENDPOINTS else []
     if not secrets:
-        logger.error(
-            "An event was delivered to the webhook endpoint %r, for which STRIPE_WEBHOOK_SECRETS has no usable "
-            "secret; it was not read.",
-            endpoint,
-        )
+        if endpoint in conf.ENDPOINTS:
+            logger.error(
+                "An event was delivered to the webhook endpoint %r, for which STRIPE_WEBHOOK_SECRETS has no "
+                "usable secret; it was not read.",
+                endpoint,
+            )
         raise Http404
     body = request.read(BODY_BYTES_MAX + 1)
     if len(body) > BODY_BYTES_MAX:
@@ -52,7 +54,7 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
     inbox = receive(event, endpoint=endpoint)
     if inbox is None:
         return HttpResponse("Received before.\n", content_type="text/plain")
-    if inbox.state == inbox.State.RECEIVED and conf.processes_inline():
+    if conf.processes_inline():
         transaction.on_commit(partial(_process, inbox.pk, event))
     return HttpResponse("Received.\n", content_type="text/plain")
 
@@ -60,9 +62,11 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
 def _process(inbox_id: int, event: Event) -> None:
     try:
         process(inbox_id, event)
-    except Exception:
+    except Exception as error:  # noqa: BLE001 - whatever it is
         # It is stored and due: the answer stays 200, or Stripe would send again what we have.
-        logger.exception("Inbox event %s could not be processed; it is due again.", inbox_id)
+        logger.error(
+            "Inbox event %s is not processed yet, and due again: %s", inbox_id, where(error)
+        )
 
 
 def _refusal(status: int, reason: str) -> HttpResponse:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from django_stripe.conf import configured_modes, mode_of_key, setting
+from django_stripe.conf import mode_name, mode_of_key, setting
 from django_stripe.registry import models_by_object
 
 
@@ -37,15 +38,18 @@ def _check_key() -> list[CheckMessage]:
                 id="django_stripe.E002",
             )
         ]
-    if isinstance(source, str) and mode_of_key(source) is None:
-        return [_wrong_key("STRIPE_API_KEY")]
-    if isinstance(source, dict):
-        return [
-            _wrong_key(f"STRIPE_API_KEY[{mode!r}]")
-            for mode, key in source.items()
-            if isinstance(key, str) and key and mode_of_key(key) is not (mode == "live")
-        ]
-    return [] if configured_modes() or callable(source) else [_wrong_key("STRIPE_API_KEY")]
+    # A callable is not called: what it asks may not be there while the project is checked.
+    keys = source.items() if isinstance(source, dict) else [("", source)]
+    return [
+        _wrong_key(f"STRIPE_API_KEY[{mode!r}]" if mode else "STRIPE_API_KEY")
+        for mode, key in keys
+        if not callable(key) and not _is_key_of(mode, key)
+    ]
+
+
+def _is_key_of(mode: str, key: object) -> bool:
+    livemode = mode_of_key(key) if isinstance(key, str) else None
+    return livemode is not None and mode in {"", mode_name(livemode)}
 
 
 def _wrong_key(name: str) -> CheckMessage:
@@ -79,6 +83,14 @@ def _check_limits() -> list[CheckMessage]:
 
 
 def _check_database() -> list[CheckMessage]:
+    if not settings.USE_TZ:
+        return [
+            Error(
+                "USE_TZ is off: times without a zone cannot be compared with Stripe's.",
+                hint="Set USE_TZ = True, Django's default.",
+                id="django_stripe.E007",
+            )
+        ]
     if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
         return []
     return [

@@ -29,8 +29,9 @@ class HTTPClient(stripe.RequestsClient):
         **options: Any,
     ) -> Any:
         query = url.partition("?")[2]
-        for where in (query, post_data if isinstance(post_data, str) else ""):
-            if where.startswith(SILENT_PARAMETER) or f"&{SILENT_PARAMETER}" in where:
+        body = post_data if isinstance(post_data, str) else ""
+        for where in (query, body):
+            if f"&{SILENT_PARAMETER}" in f"&{where}" or '"stripe_account":' in where:
                 raise TypeError(
                     "stripe_account was passed among the parameters, where Stripe ignores it. "
                     'Pass options={"stripe_account": …}, or use connect.client(account=…).'

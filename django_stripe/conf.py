@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from django.conf import settings
@@ -58,8 +57,8 @@ def mode_of_key(key: str) -> bool | None:
 
 
 def _find_key(livemode: bool) -> str:
-    source: str | Callable[[], str] | dict[str, str | Callable[[], str]] = setting("STRIPE_API_KEY")
+    source = setting("STRIPE_API_KEY")
     if isinstance(source, dict):
         source = source.get(mode_name(livemode), "")
     key = source() if callable(source) else source
-    return key if mode_of_key(key) is livemode else ""
+    return key if isinstance(key, str) and mode_of_key(key) is livemode else ""

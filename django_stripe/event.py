@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 import stripe
@@ -14,6 +14,7 @@ import stripe
 from django_stripe.platform import PLATFORM, PlatformLiteral, account_key, account_of
 
 ID_LENGTH_MAX: Final = 255
+INTEGER_DIGITS_MAX: Final = 4000
 CREATED_UNIX_MAX: Final = 253_402_300_799  # the end of the year 9999, the last that Python can say
 
 # Stripe's word for a subscription that has ended; it can still be retrieved, with status "canceled".
@@ -37,14 +38,16 @@ class Event:
     the JSON as Stripe sent it.
     """
 
+    blank_account_is_platform: ClassVar = True
+
     id: str
     type: str
     account: str | PlatformLiteral
     livemode: bool
     created: datetime
-    object: Mapping[str, Any]
-    body: str
-    previous_attributes: Mapping[str, Any] | None = None
+    object: Mapping[str, Any] = field(repr=False)
+    body: str = field(repr=False)
+    previous_attributes: Mapping[str, Any] | None = field(default=None, repr=False)
     api_version: str | None = None
     request_id: str | None = None
     idempotency_key: str | None = None
@@ -114,17 +117,21 @@ def parse_event(body: bytes | str) -> Event:
     )
 
 
-def as_event(event: Event | stripe.Event | Mapping[str, Any]) -> Event:
-    """Return `event`, in whatever form a caller has it, as an Event.
-
-    A ``stripe.Event`` is taken through its JSON text, where its decimals still are as they were sent.
-    Raises InvalidEvent.
-    """
+def as_event(event: Event | stripe.Event | Mapping[str, Any] | str | bytes) -> Event:
+    """Return `event`, in whatever form a caller has it, as an Event. Raises InvalidEvent."""
     if isinstance(event, Event):
         return event
+    if isinstance(event, str | bytes):
+        return parse_event(event)
     if isinstance(event, stripe.Event):
+        # What the SDK makes a Decimal of, Stripe sends as a text.
         return parse_event(json.dumps(event.to_dict(), default=str))
-    return parse_event(json.dumps(event, default=str))
+    try:
+        return parse_event(json.dumps(event))
+    except (TypeError, RecursionError) as error:
+        raise InvalidEvent(
+            f"It cannot be written as JSON ({error}): pass the JSON that Stripe sent."
+        ) from None
 
 
 def _decode(body: bytes | str) -> str:
@@ -146,9 +153,16 @@ def _load(text: str) -> object:
             raise InvalidEvent("The body is nested too deeply to be an event.") from None
     # Stricter than JSON, orjson refuses lone surrogates and numbers beyond a double: such an event is to be kept.
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
+    except RecursionError:
+        raise InvalidEvent("The body is nested too deeply to be an event.") from None
     except ValueError as error:
         raise InvalidEvent(f"The body is not JSON: {error}") from None
+
+
+def _integer(digits: str) -> int | str:
+    """Python refuses to read endless integers; such a one is in the object, which PostgreSQL is to judge."""
+    return int(digits) if len(digits) < INTEGER_DIGITS_MAX else digits
 
 
 def _refuse_constant(name: str) -> None:

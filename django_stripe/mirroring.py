@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-import psycopg
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from django_stripe import registry, ties, upsert
+from django_stripe.database import ALIAS
+from django_stripe.refusal import PayloadRefused, payload_refused
 from django_stripe.snapshot import Key, Snapshot
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ BATCH_ROWS_MAX: Final = 1000
 
 Group = Sequence[Snapshot]
 """Snapshots of one object, of which at most one becomes its row."""
-
-
-class PayloadRefused(ValueError):
-    """PostgreSQL cannot store this object; the row is as it was. What cannot be stored is in the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +79,8 @@ def mirror_one(snapshot: Snapshot) -> Outcome:
     if model is None or not snapshot.stripe_id:
         outcome.not_installed = 1
         return outcome
-    try:
+    with payload_refused():
         _write_all(model, {snapshot.key: [snapshot]}, outcome)
-    except (DatabaseError, psycopg.DataError) as error:
-        if not _is_of_the_payload(error):
-            raise
-        raise PayloadRefused(_reason(error)) from None
     return outcome
 
 
@@ -107,24 +100,23 @@ def _turns(groups: dict[Key, list[Snapshot]]) -> Iterator[dict[Key, Group]]:
 
 
 def _batches(groups: Mapping[Key, Group]) -> Iterator[dict[Key, Group]]:
-    items = iter(groups.items())
+    # In one order everywhere: two writers then wait for each other, and never both.
+    items = iter(sorted(groups.items()))
     while batch := dict(islice(items, BATCH_ROWS_MAX)):
         yield batch
 
 
 def _write(model: type[AbstractStripeModel], groups: dict[Key, Group], outcome: Outcome) -> None:
     try:
-        with transaction.atomic(upsert.database().alias):
+        with payload_refused(), transaction.atomic(ALIAS):
             _write_all(model, groups, outcome)
-    except (DatabaseError, psycopg.DataError) as error:
-        if not _is_of_the_payload(error):
-            raise
+    except PayloadRefused as refused:
         parts = _halves(groups)
         for part in parts:
             _write(model, part, outcome)
         if not parts:
             (group,) = groups.values()
-            outcome.refused.append(Refusal(group[0], _reason(error)))
+            outcome.refused.append(Refusal(group[0], str(refused)))
 
 
 def _write_all(
@@ -161,21 +153,3 @@ def _halves(groups: dict[Key, Group]) -> list[dict[Key, Group]]:
         return [{key: [snapshot]} for snapshot in group] if len(group) > 1 else []
     middle = len(items) // 2
     return [dict(items[:middle]), dict(items[middle:])]
-
-
-def _is_of_the_payload(error: Exception) -> bool:
-    """PostgreSQL's classes 22 (data) and 54 (limits), and what psycopg refuses to send."""
-    cause = error.__cause__ if isinstance(error, DatabaseError) else error
-    if not isinstance(cause, psycopg.Error):
-        return False
-    return (cause.sqlstate or "")[:2] in {"22", "54"} or isinstance(cause, psycopg.DataError)
-
-
-def _reason(error: Exception) -> str:
-    """Say what PostgreSQL said, up to where it would quote the payload."""
-    cause = error.__cause__ if isinstance(error, DatabaseError) else error
-    assert isinstance(cause, psycopg.Error)  # noqa: S101 - _is_of_the_payload saw to it
-    message = (cause.diag.message_primary or str(cause)).split(":")[0].split('"')[0].strip()
-    if cause.sqlstate == "22P05":
-        message += " (PostgreSQL's jsonb holds no \\u0000)"
-    return f"{message} [{cause.sqlstate or type(cause).__name__}]"

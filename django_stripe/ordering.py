@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -26,7 +25,8 @@ class Known(Protocol):
 
     `as_of` is Stripe's clock in whole seconds: an event's ``created``, or a response's ``Date``. The two
     others are ours, on one clock: the state was true at a moment after `requested_at` (None: unknown, it
-    came by an event) and before `received_at`.
+    came by an event) and before `received_at`. `decided_since` is where the seconds begin over which a
+    row's tie was decided; `as_of` is where they end.
     """
 
     @property
@@ -37,6 +37,8 @@ class Known(Protocol):
     def received_at(self) -> datetime: ...
     @property
     def event_id(self) -> str: ...
+    @property
+    def decided_since(self) -> datetime | None: ...
 
 
 def earliest(known: Known) -> datetime:
@@ -44,6 +46,8 @@ def earliest(known: Known) -> datetime:
 
     A response is dated when it leaves Stripe and was read before that, at most as long ago as we waited.
     """
+    if known.decided_since:
+        return known.decided_since
     if known.event_id or known.requested_at is None:
         return known.as_of
     waited = known.received_at - known.requested_at
@@ -95,7 +99,7 @@ class Decision:
 
 def state(value: Mapping[str, Any]) -> str:
     """Return `value` in a form in which equal states are equal texts; null is like absent."""
-    return json.dumps(_canonical(value), sort_keys=True, default=_number)
+    return json.dumps(_canonical(value), sort_keys=True, default=str)
 
 
 def state_before(value: Mapping[str, Any], previous_attributes: Mapping[str, Any]) -> str:
@@ -258,7 +262,3 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
     return [_canonical(item) for item in value] if isinstance(value, list) else value
-
-
-def _number(value: object) -> str:
-    return str(value.normalize() if isinstance(value, Decimal) else value)

@@ -48,7 +48,10 @@ def account_key(account: Account) -> str:
             return account
         raise NoAccount("An empty account id names no account. Pass an id (acct_…) or PLATFORM.")
     key = getattr(account, "connect_account_id", None)
-    if not isinstance(key, str):
+    # A tenant that has no account yet is not the platform; a row of the mirror with a blank one is the platform's.
+    if not isinstance(key, str) or not (
+        key or getattr(account, "blank_account_is_platform", False)
+    ):
         raise NoAccount(
             f"{account!r} names no account. Pass an id (acct_…), a row of it, or PLATFORM."
         )

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @cache
 def models_by_object() -> dict[str, type[AbstractStripeModel]]:
-    """Return every installed model by Stripe's name of its object: ``{"charge": Charge, …}``."""
+    """Return every installed model by Stripe's name of its object: ``{"charge": Charge, …}``.
+
+    A project's own proxies and children of a model are none: their rows are the model's.
+    """
     from django_stripe.common.models import AbstractStripeModel  # noqa: PLC0415 - apps must be ready
 
     apps.check_models_ready()
@@ -21,6 +24,8 @@ def models_by_object() -> dict[str, type[AbstractStripeModel]]:
         model.stripe_object: model
         for model in apps.get_models()
         if issubclass(model, AbstractStripeModel)
+        and not model._meta.proxy
+        and not model._meta.parents
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import stripe
 
 from django_stripe.client import client_for
@@ -34,12 +34,17 @@ def retrieve(row: AbstractStripeModel) -> Snapshot:
     response = answer.last_response
     assert response is not None  # noqa: S101 - the SDK leaves it out of nested objects only
     body: str = response.body
-    value: dict[str, Any] = orjson.loads(body)
+    value: dict[str, Any] = json.loads(body)
+    if row.stripe_id not in {"", value["id"]}:
+        raise ValueError(
+            f"Asked for {row.stripe_object} {row.stripe_id}, Stripe answered with {value['id']}. A connected "
+            "account's row has its own id as connect_account_id; a blank one is the platform's."
+        )
     return Snapshot(
         object=row.stripe_object,
         account=row.connect_account_id,
         livemode=row.livemode,
-        stripe_id=row.stripe_id or value["id"],
+        stripe_id=value["id"],
         as_of=_date(response.headers),
         origin="retrieve",
         received_at=clock(),
@@ -63,7 +68,7 @@ def tombstone(
         origin="retrieve",
         received_at=clock(),
         requested_at=requested_at,
-        payload=orjson.dumps(stub).decode(),
+        payload=json.dumps(stub),
         deleted=True,
     )
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import stripe
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Greatest, Least, Now
 
 from django_stripe import registry
 from django_stripe.client import describe
+from django_stripe.conf import setting
+from django_stripe.database import ALIAS
+from django_stripe.failure import where
 from django_stripe.mirroring import mirror
 from django_stripe.retrieval import retrieve, tombstone
 from django_stripe.snapshot import Key, Snapshot
@@ -23,38 +27,53 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEASE: Final = timedelta(minutes=3)
-"""How long an asker has the row to itself; longer than a call with all its retries."""
-RETRY: Final = timedelta(minutes=1)
 TURNS_MAX: Final = 3
 """How often one asker asks again because events came in while it was waiting."""
+RETRY_FIRST: Final = timedelta(minutes=1)
+RETRY_MAX: Final = timedelta(days=1)
 
 
-def settle(model: type[AbstractStripeModel], key: Key) -> bool:
+def lease() -> timedelta:
+    """Return how long an asker has a row to itself: longer than all its calls with all their retries."""
+    calls = TURNS_MAX * (1 + setting("STRIPE_MAX_NETWORK_RETRIES"))
+    return timedelta(seconds=60 + calls * (5 + setting("STRIPE_TIMEOUT_SECONDS")))
+
+
+def settle(model: type[AbstractStripeModel], key: Key, *, turns: int = TURNS_MAX) -> bool:
     """Ask Stripe for the object of `key` in its account, if its row is unsettled and nobody else is asking.
 
-    Returns whether the row is settled now. Failures are logged, and the row stays due.
+    Returns whether the row is settled now. Failures are logged, and the row is due again, each time later.
     """
     account, livemode, stripe_id = key
-    rows = model.objects.filter(connect_account_id=account, livemode=livemode, stripe_id=stripe_id)
-    if not rows.filter(settle_at__lte=Now()).update(settle_at=Now() + LEASE):
+    rows = model.objects.using(ALIAS).filter(
+        connect_account_id=account, livemode=livemode, stripe_id=stripe_id
+    )
+    if not rows.filter(settle_at__lte=Now()).update(settle_at=Now() + lease()):
         return not rows.filter(settle_at__isnull=False).exists()
-    for _ in range(TURNS_MAX):
+    for _ in range(turns):
         snapshot = _ask(rows.get())
         if snapshot is None or not mirror([snapshot]).unsettled:
             break
     unsettled = rows.filter(settle_at__isnull=False)
-    return not unsettled.update(settle_at=Now() + RETRY)
+    # As long again as nothing new was heard of it.
+    wait = Least(Greatest(Now() - F("received_at"), RETRY_FIRST), RETRY_MAX)
+    return not unsettled.update(settle_at=Now() + wait)
 
 
 def settle_due(limit: int = 100) -> int:
     """Settle up to `limit` rows that are due, of every object; return how many were settled."""
-    return sum(settle(model, key) for model, key in _due(limit))
+    settled = 0
+    for model, key in _due(limit):
+        try:
+            settled += settle(model, key)
+        except Exception as error:  # noqa: BLE001 - it is this row's, and the others are not to wait for it
+            logger.error("Could not settle %s %s: %s.", model.stripe_object, key, where(error))
+    return settled
 
 
 def _due(limit: int) -> Iterable[tuple[type[AbstractStripeModel], Key]]:
     for model in registry.models_by_object().values():
-        due = model.objects.filter(settle_at__lte=Now()).order_by("settle_at")
+        due = model.objects.using(ALIAS).filter(settle_at__lte=Now()).order_by("settle_at")
         for key in due.values_list("connect_account_id", "livemode", "stripe_id")[:limit]:
             yield model, key
 

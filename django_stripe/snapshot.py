@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from django_stripe.event import Event, is_birth, is_deletion
 from django_stripe.ordering import NOTHING, Change, state, state_before
@@ -33,12 +33,15 @@ class Snapshot:
     as_of: datetime
     origin: Origin
     received_at: datetime
-    payload: str
+    payload: str = field(repr=False)
     path: str = "{}"
     requested_at: datetime | None = None
     deleted: bool = False
     event_id: str = ""
     event_type: str = ""
+
+    decided_since: ClassVar[None] = None
+    """A snapshot is no tie; its row may be."""
 
     @property
     def key(self) -> Key:

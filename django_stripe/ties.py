@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from django.db import transaction
 
 from django_stripe import upsert
+from django_stripe.database import ALIAS
 from django_stripe.ordering import (
     NOTHING,
     Change,
@@ -21,6 +24,7 @@ from django_stripe.ordering import (
     state,
     supersedes,
 )
+from django_stripe.refusal import PayloadRefused, payload_refused
 from django_stripe.snapshot import Key, Snapshot, change_of, state_of
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 History = Callable[[str, Key, datetime | None, datetime], Iterable[Snapshot]]
 """Returns the stored events about (object name, key) with `as_of` from … to …, both included."""
+
+PRIOR_SECONDS_MAX: Final = 20
+"""How far back the state before a closed loop is looked for."""
 
 _histories: list[History] = []
 
@@ -95,8 +102,16 @@ class Tie:
         changes = [*map(change_of, events.values()), *self._change_of_row(events)]
         observed = self._observed()
         decision = self._decide(changes, observed, since)
-        self._write(decision, events, observed)
-        return decision.settled
+        written = self._write(decision, events, observed)
+        verdict = upsert.Verdict(
+            since=since,
+            until=until,
+            received_at=max(s.received_at for s in (*known, *events.values())),
+            settled=decision.settled and written,
+            leans_on_prior=decision.by_prior,
+        )
+        upsert.mark(self.model, self.key, verdict)
+        return verdict.settled
 
     def _decide(
         self, changes: Sequence[Change], observed: Snapshot | upsert.Row | None, since: datetime
@@ -132,37 +147,45 @@ class Tie:
         return max(answers, key=lambda s: s.requested_at or s.received_at, default=None)
 
     def _state(self, known: Snapshot | upsert.Row) -> str:
-        if isinstance(known, Snapshot):
-            return state_of(known)
-        return NOTHING if known.deleted_at else state(json.loads(known.data, parse_float=Decimal))
+        try:
+            if isinstance(known, Snapshot):
+                return state_of(known)
+            return (
+                NOTHING if known.deleted_at else state(json.loads(known.data, parse_float=Decimal))
+            )
+        except (ValueError, RecursionError):
+            return "unreadable"
 
     def _prior(self, before: datetime) -> str | None:
-        """The state before the second in question, from the events that lead to it."""
-        earlier = self._events(None, before).values()
-        last = max((s.as_of for s in earlier if s.as_of < before), default=None)
-        if last is None:
-            return None
-        changes = [change_of(s) for s in earlier if s.as_of == last]
+        """The state before the seconds in question, from the events that lead to it."""
+        earlier = [s for s in self._events(None, before).values() if s.as_of < before]
         asked_at = self.row.requested_at
-        if asked_at and any(c.received_at < asked_at for c in changes):
-            return None  # Stripe was asked since, and may have told of another state
-        end = final_state(changes)
-        return final_state(changes, self._prior(last)) if end is None else end
+        prior: str | None = None
+        for second in sorted({s.as_of for s in earlier})[-PRIOR_SECONDS_MAX:]:
+            changes = [change_of(s) for s in earlier if s.as_of == second]
+            # Stripe was asked since, and may have told of another state.
+            overtaken = asked_at and any(c.received_at < asked_at for c in changes)
+            prior = None if overtaken else final_state(changes, prior)
+        return prior
 
     def _write(
         self,
         decision: Decision,
         events: Mapping[str, Snapshot],
         observed: Snapshot | upsert.Row | None,
-    ) -> None:
+    ) -> bool:
+        """Write the chosen state, if it is another than the row's; return False if it cannot be stored."""
         chosen = events.get(decision.event_id) if decision.event_id else observed
-        stands = (
-            chosen is None or chosen is self.row or decision.event_id == self.row.event_id != ""
-        )
-        if stands or not isinstance(chosen, Snapshot):
-            upsert.mark(self.model, self.key, settled=decision.settled, leans=decision.by_prior)
-        else:
-            upsert.overwrite(self.model, chosen, settled=decision.settled, leans=decision.by_prior)
+        if not isinstance(chosen, Snapshot) or decision.event_id == self.row.event_id != "":
+            return True
+        try:
+            with payload_refused(), transaction.atomic(ALIAS):
+                upsert.overwrite(self.model, chosen)
+        except PayloadRefused:
+            if chosen in self.found:
+                raise
+            return False  # the fault of another event than the one that is to be written now
+        return True
 
     def _keep_last_state(self) -> bool:
         """Stripe says it is deleted and no more: the last state is that of the last event there was."""
@@ -171,7 +194,6 @@ class Tie:
         if last is not None:
             changes = [change_of(s) for s in events if s.as_of == last]
             decision = decide(changes)
-            upsert.keep_state(
-                self.model, next(s for s in events if s.event_id == decision.event_id)
-            )
+            last_one = next(s for s in events if s.event_id == decision.event_id)
+            upsert.keep_state(self.model, last_one)
         return True

@@ -9,26 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
 
+from django_stripe.database import connection
 from django_stripe.snapshot import Key, Snapshot
 
 if TYPE_CHECKING:
-    from django.db.backends.postgresql.base import DatabaseWrapper
-
     from django_stripe.common.models import AbstractStripeModel
 
 INSERT: Final = """
 INSERT INTO {table} AS t (
     connect_account_id, livemode, stripe_id, data, as_of, origin, event_id,
-    requested_at, received_at, deleted_at, settle_at, leans_on_prior
+    requested_at, received_at, deleted_at, leans_on_prior
 )
 SELECT x.account, x.livemode, x.stripe_id, x.payload::jsonb #> x.path::text[], x.as_of, x.origin, x.event_id,
-    x.requested_at, x.received_at, x.deleted_at, {settle_at}, x.leans_on_prior
+    x.requested_at, x.received_at, x.deleted_at, x.leans_on_prior
 FROM unnest(
     %b::text[], %b::bool[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::bool[]
@@ -46,8 +44,9 @@ ON CONFLICT (connect_account_id, livemode, stripe_id) DO UPDATE SET
     requested_at = greatest(excluded.requested_at, t.requested_at),
     received_at = excluded.received_at,
     deleted_at = excluded.deleted_at,
-    settle_at = {kept_settle_at},
+    settle_at = {settle_at},
     leans_on_prior = excluded.leans_on_prior,
+    decided_since = NULL,
     updated_at = now()
 {guard}
 """
@@ -64,7 +63,7 @@ WHERE excluded.requested_at > t.received_at
 
 ROWS: Final = """
 SELECT t.connect_account_id, t.livemode, t.stripe_id,
-    t.as_of, t.requested_at, t.received_at, t.event_id, t.deleted_at, t.leans_on_prior, {data}
+    t.as_of, t.requested_at, t.received_at, t.event_id, t.deleted_at, t.decided_since, t.leans_on_prior, {data}
 FROM unnest(%b::text[], %b::bool[], %b::text[]) AS x (account, livemode, stripe_id)
 JOIN {table} AS t
     ON (t.connect_account_id, t.livemode, t.stripe_id) = (x.account, x.livemode, x.stripe_id)
@@ -73,15 +72,22 @@ ORDER BY 1, 2, 3
 """
 
 MARK: Final = """
-UPDATE {table} AS t SET settle_at = {settle_at}, leans_on_prior = %b, updated_at = now()
+UPDATE {table} AS t SET as_of = new.as_of, decided_since = new.decided_since,
+    received_at = greatest(t.received_at, new.received_at), leans_on_prior = new.leans_on_prior,
+    -- Somebody may be asking Stripe already, until the time that stands there.
+    settle_at = CASE WHEN NOT new.settled THEN coalesce(t.settle_at, clock_timestamp()) END, updated_at = now()
+FROM (VALUES (%b::timestamptz, %b::timestamptz, %b::timestamptz, %b::bool, %b::bool))
+    AS new (as_of, decided_since, received_at, leans_on_prior, settled)
 WHERE (t.connect_account_id, t.livemode, t.stripe_id) = (%b, %b, %b)
-    AND (t.settle_at, t.leans_on_prior) IS DISTINCT FROM ({settle_at}, %b)
+    AND (t.as_of, t.decided_since, t.leans_on_prior, t.settle_at IS NULL, t.received_at >= new.received_at)
+        IS DISTINCT FROM (new.as_of, new.decided_since, new.leans_on_prior, new.settled, true)
 """
 
 KEEP_STATE: Final = """
 UPDATE {table} AS t SET data = %b::jsonb #> %b::text[], updated_at = now()
 WHERE (t.connect_account_id, t.livemode, t.stripe_id) = (%b, %b, %b)
     AND t.data IS DISTINCT FROM %b::jsonb #> %b::text[]
+    AND NOT %b::jsonb #> %b::text[] @> '{{"deleted": true}}'
 """
 
 
@@ -94,6 +100,7 @@ class Row:
     received_at: datetime
     event_id: str
     deleted_at: datetime | None
+    decided_since: datetime | None
     leans_on_prior: bool
     data: str
 
@@ -102,44 +109,48 @@ def upsert(model: type[AbstractStripeModel], snapshots: Sequence[Snapshot]) -> i
     """Write `snapshots`, at most one a key, where they are later than the row; return how many were written."""
     statement = INSERT.format(
         table=_table(model),
-        settle_at="NULL",
         as_of="greatest(excluded.as_of, t.as_of)",
-        kept_settle_at="NULL",
+        settle_at="NULL",
         guard=GUARD,
     )
-    # In one order everywhere: two batches then wait for each other, and never both.
-    ordered = sorted(snapshots, key=lambda s: s.key)
     # Deleted at Stripe's word alone: events that are still on their way know the last state.
-    return _write(statement, [*_arrays(ordered), [s.deleted and not s.event_id for s in ordered]])
+    return _write(
+        statement, [*_arrays(snapshots), [s.deleted and not s.event_id for s in snapshots]]
+    )
 
 
-def overwrite(
-    model: type[AbstractStripeModel], snapshot: Snapshot, *, settled: bool, leans: bool
-) -> None:
-    """Write what a tie was decided to be, whatever the row says. The caller has locked it."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a tie was decided to be: over which seconds, and by what had been received until when."""
+
+    since: datetime
+    until: datetime
+    received_at: datetime
+    settled: bool
+    leans_on_prior: bool
+
+
+def overwrite(model: type[AbstractStripeModel], snapshot: Snapshot) -> None:
+    """Write the state that a tie was decided for, whatever the row says. The caller has locked it."""
     statement = INSERT.format(
-        table=_table(model),
-        settle_at="NULL" if settled else "clock_timestamp()",
-        as_of="excluded.as_of",
-        # Somebody may be asking Stripe already, until the time that stands there.
-        kept_settle_at="NULL" if settled else "coalesce(t.settle_at, excluded.settle_at)",
-        guard="",
+        table=_table(model), as_of="excluded.as_of", settle_at="t.settle_at", guard=""
     )
+    _write(statement, [*_arrays([snapshot]), [snapshot.deleted and not snapshot.event_id]])
+
+
+def mark(model: type[AbstractStripeModel], key: Key, verdict: Verdict) -> None:
+    """Note in the row how its tie was decided, so that what comes later can be told from what was considered."""
+    moments = [verdict.until, verdict.since, verdict.received_at]
     _write(
-        statement, [*_arrays([snapshot]), [leans or (snapshot.deleted and not snapshot.event_id)]]
+        MARK.format(table=_table(model)),
+        [*moments, verdict.leans_on_prior, verdict.settled, *key],
     )
-
-
-def mark(model: type[AbstractStripeModel], key: Key, *, settled: bool, leans: bool) -> None:
-    """Leave the row's state, and note whether it is settled."""
-    settle_at = "NULL" if settled else "coalesce(t.settle_at, clock_timestamp())"
-    _write(MARK.format(table=_table(model), settle_at=settle_at), [leans, *key, leans])
 
 
 def keep_state(model: type[AbstractStripeModel], snapshot: Snapshot) -> None:
     """Give a deleted row the state of `snapshot`, the last it had."""
     state = [snapshot.payload, snapshot.path]
-    _write(KEEP_STATE.format(table=_table(model)), [*state, *snapshot.key, *state])
+    _write(KEEP_STATE.format(table=_table(model)), [*state, *snapshot.key, *state, *state])
 
 
 def rows(
@@ -152,18 +163,13 @@ def rows(
         lock="FOR UPDATE OF t" if lock else "",
     )
     columns = [list(column) for column in zip(*sorted(keys), strict=True)]
-    return {row[:3]: Row(*row[3:]) for row in _read(statement, columns)}
+    return {row[:3]: Row(*map(_in_utc, row[3:])) for row in _read(statement, columns)}
 
 
 def clock() -> datetime:
     """Return the database's clock, which all our own moments are read from: hosts differ."""
     (row,) = _read("SELECT clock_timestamp()", [])
-    return cast("datetime", row[0])
-
-
-def database() -> DatabaseWrapper:
-    """Return the connection that holds the mirror."""
-    return connections[DEFAULT_DB_ALIAS]  # type: ignore[return-value]
+    return cast("datetime", _in_utc(row[0]))
 
 
 def _write(statement: str, parameters: Sequence[Any]) -> int:
@@ -179,10 +185,15 @@ def _read(statement: str, parameters: Sequence[Any]) -> list[Any]:
 @contextmanager
 def _cursor() -> Iterator[psycopg.Cursor[Any]]:
     """A cursor that sends parameters in binary; Django's own bind them on the client, as text."""
-    connection = database()
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    wrapper = connection()
+    wrapper.ensure_connection()
+    with wrapper.wrap_database_errors, psycopg.Cursor(wrapper.connection) as cursor:
         yield cursor
+
+
+def _in_utc(value: Any) -> Any:
+    """Two times of one zone are subtracted by the wall clock, and a zone may put its own back."""
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 def _arrays(snapshots: Sequence[Snapshot]) -> list[list[Any]]:
@@ -202,4 +213,4 @@ def _arrays(snapshots: Sequence[Snapshot]) -> list[list[Any]]:
 
 
 def _table(model: type[AbstractStripeModel]) -> str:
-    return database().ops.quote_name(model._meta.db_table)
+    return connection().ops.quote_name(model._meta.db_table)

@@ -15,9 +15,11 @@ from django.utils.translation import gettext_lazy as _
 from django_stripe.client import options
 from django_stripe.common import columns
 from django_stripe.common.querysets import StripeManager
+from django_stripe.database import ALIAS
 from django_stripe.event import Event, as_event
-from django_stripe.mirroring import PayloadRefused, mirror
+from django_stripe.mirroring import mirror
 from django_stripe.platform import account_of
+from django_stripe.refusal import PayloadRefused
 from django_stripe.retrieval import retrieve
 from django_stripe.snapshot import Snapshot, event_snapshot
 from django_stripe.upsert import clock
@@ -49,6 +51,7 @@ class AbstractStripeModel(models.Model):
     Everything is written by `django_stripe.mirror`; the other columns derive from `data`.
     """
 
+    blank_account_is_platform: ClassVar = True
     stripe_object: ClassVar[str]
     """Stripe's name of the object: ``"checkout.session"``."""
     stripe_sdk_name: ClassVar[str | None] = None
@@ -96,6 +99,11 @@ class AbstractStripeModel(models.Model):
             "From when Stripe is to be asked: events of one second do not tell which was the last."
         ),
     )
+    decided_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("The first of the seconds over which it was decided; the last is as_of."),
+    )
     leans_on_prior = models.BooleanField(
         default=False, help_text=_("An older event that arrives late may still change this state.")
     )
@@ -127,7 +135,7 @@ class AbstractStripeModel(models.Model):
     def __str__(self) -> str:
         return self.stripe_id
 
-    def process_data(self, event: Event | stripe.Event | Mapping[str, Any]) -> None:
+    def process_data(self, event: Event | stripe.Event | Mapping[str, Any] | str | bytes) -> None:
         """Mirror the object that `event` carries, and be its row as it is then.
 
         The account and the mode come from the event's envelope. An older event leaves the row as it is.
@@ -179,9 +187,9 @@ class AbstractStripeModel(models.Model):
         for refusal in outcome.refused:
             raise PayloadRefused(f"{self.stripe_object} {snapshot.stripe_id}: {refusal.reason}")
         account, livemode, stripe_id = snapshot.key
-        self.pk = (
-            type(self)
-            .objects.values_list("pk", flat=True)
-            .get(connect_account_id=account, livemode=livemode, stripe_id=stripe_id)
+        rows = type(self).objects.using(ALIAS)
+        self.pk = rows.values_list("pk", flat=True).get(
+            connect_account_id=account, livemode=livemode, stripe_id=stripe_id
         )
-        self.refresh_from_db()
+        self.refresh_from_db(using=ALIAS)
+        self._state.adding = False

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from connect.models import InboxEvent
+from connect.processing import process_due
 from django_stripe import Snapshot, mirror
 from django_stripe.customer.models import Customer
 from django_stripe.upsert import clock
@@ -149,6 +150,24 @@ def test_an_event_that_was_not_stored_is_known_by_where_it_led(deliver, told):
     assert (the_row().name, the_row().settle_at is None) == ("b", False), (
         "a birth unseen may come after"
     )
+
+
+def test_an_event_that_cannot_be_stored_is_not_the_fault_of_another(deliver, told):
+    unstorable = told("d", "c")
+    unstorable["data"]["object"]["metadata"] = {"a": "\0"}
+    arrive(deliver, [unstorable, told("b", "a"), told("c", "b")])
+    states = dict(InboxEvent.objects.values_list("event_id", "state"))
+    assert [states.pop(unstorable["id"]), *states.values()] == ["failed", "processed", "processed"]
+    assert the_row().settle_at, "the last state is none that we hold"
+
+
+def test_an_exponent_that_python_cannot_hold_stops_nothing(deliver, told):
+    huge = told("b", "a")
+    body = json.dumps(huge).replace('"name": "b"', '"name": "b", "n": 1e1000000', 1).encode()
+    assert deliver.post(body).status_code == 200
+    arrive(deliver, [told("c", "b"), told("d", "c")])
+    process_due()
+    assert the_row().name == "d"
 
 
 def test_an_unreadable_event_among_them_is_linked_to_nothing(deliver, told):

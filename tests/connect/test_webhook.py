@@ -1,7 +1,9 @@
 """The webhook endpoints: what is accepted, what is refused, and that nothing is lost."""
 
 import json
+import socket
 import time
+from functools import partial
 
 import pytest
 import stripe
@@ -10,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 import connect
 from connect.models import InboxEvent
-from connect.processing import process_due
+from connect.processing import process, process_due
 from connect.signature import TOLERANCE_SECONDS
 from django_stripe.charge.models import Charge
 from django_stripe.customer.models import Customer
@@ -106,6 +108,38 @@ def test_events_of_a_mode_without_a_key_follow_the_policy(deliver, settings, pol
     assert Customer.objects.live().exists() is (policy == "accept")
 
 
+@pytest.mark.parametrize("keys", [None, {"live": None, "test": None}, {}, ""])
+def test_without_a_key_an_event_is_stored_all_the_same(deliver, settings, keys):
+    settings.STRIPE_API_KEY = keys
+    deliver()
+    assert InboxEvent.objects.get().state == "parked"
+
+
+def test_a_key_that_cannot_be_fetched_loses_no_event(deliver, settings, caplog):
+    def key_from_a_vault():
+        raise ConnectionError("-".join(["vault", "down"]))
+
+    settings.STRIPE_API_KEY = key_from_a_vault
+    deliver()
+    assert InboxEvent.objects.get().state == "received"
+    assert "ConnectionError" in caplog.text
+    assert "vault-down" not in caplog.text
+    settings.STRIPE_API_KEY = "sk_test_x"
+    process_due()
+    assert InboxEvent.objects.get().state == "processed"
+
+
+def test_a_snapshot_event_takes_no_call_to_stripe(deliver, settings):
+    """Nothing is answered: were it called, it would be seen here."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.05)
+        settings.STRIPE_API_BASE = f"http://127.0.0.1:{server.getsockname()[1]}"
+        for n, event_type in enumerate(["customer.created", "customer.updated", "customer.deleted"]):
+            deliver(event_type, customer(), created=NOW_UNIX + n, previous_attributes={})
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
 def test_get_is_not_allowed(deliver):
     assert deliver.client.get("/stripe/webhooks/connect/").status_code == 405
 
@@ -138,6 +172,7 @@ class TestSignature:
             "t=1,v1=\xff\xfe",
             "t=NOW,v1=é",
             "t=NOW,v1=" + "0" * 64,
+            "t=NOW" + ",v1=" * 1000,
         ],
     )
     def test_a_header_that_is_no_signature_is_refused(self, deliver, header):
@@ -251,6 +286,7 @@ REFUSED = {
     "null": b"null",
     "NaN": event_text(created="NaN"),
     "nesting 10,000 deep": with_metadata(nested(10_000)),
+    "nesting 10,000 deep and a lone surrogate": with_metadata('["\\ud800", ' + nested(10_000) + "]"),
     "a thin event": event_text(object='"v2.core.event"'),
     "another object": event_text(object='"customer"'),
     "no id": event_text(id="null"),
@@ -289,6 +325,8 @@ KEPT_BUT_NOT_MIRRORED = {
     "a NUL in metadata": with_metadata('{"a": "\\u0000"}'),
     "a lone surrogate": with_metadata('{"a": "\\ud800"}'),
     "a number beyond numeric": with_metadata("1e999999"),
+    "an exponent beyond decimals": with_metadata("1e1000000000"),
+    "an integer of 200,000 digits": with_metadata("9" * 200_000),
     "a balance beyond 64 bits": event_text(
         data='{"object": {"id": "cus_h", "object": "customer", "balance": 99999999999999999999999}}'
     ),
@@ -306,6 +344,7 @@ KEPT_BUT_NOT_MIRRORED = {
 @pytest.mark.parametrize("body", KEPT_BUT_NOT_MIRRORED.values(), ids=KEPT_BUT_NOT_MIRRORED)
 def test_what_postgresql_cannot_store_is_kept_and_costs_its_own_row(deliver, body):
     assert deliver.post(body).status_code == 200
+    process_due()
     inbox = InboxEvent.objects.get()
     assert (inbox.state, inbox.payload.encode()) == ("failed", body)
     assert "customer cus_h: " in inbox.error
@@ -315,7 +354,15 @@ def test_what_postgresql_cannot_store_is_kept_and_costs_its_own_row(deliver, bod
     assert Customer.objects.get().name == "next"
 
 
+def test_an_id_that_can_be_no_key_is_said(deliver):
+    body = event_text(data='{"object": {"id": "' + "x" * 300 + '", "object": "customer"}}')
+    assert deliver.post(body).status_code == 200
+    inbox = InboxEvent.objects.get()
+    assert (inbox.state, "255 characters" in inbox.error) == ("failed", True)
+
+
 MIRRORED = {
+    "an integer of 5,000 digits": '{"n": ' + "9" * 5000 + "}",
     "an integer beyond 64 bits": '{"n": 123456789012345678901234567890}',
     "decimals as they were sent": '{"a": 1.10, "b": 0.10000000000000000000000000001, "c": 1e2}',
     "an array where an object should be": "[1, [2], {}]",
@@ -372,7 +419,7 @@ class TestHandlers:
         assert heard == [event["id"]]
 
     def test_one_that_fails_stops_neither_the_mirror_nor_the_others_and_is_called_again_alone(
-        self, deliver, routes
+        self, deliver, routes, caplog
     ):
         calls = []
 
@@ -381,7 +428,7 @@ class TestHandlers:
             Charge.objects.create(stripe_id=f"ch_{len(calls)}")
             calls.append("fails_once")
             if calls.count("fails_once") == 1:
-                raise RuntimeError("sk_test_secret in a message")
+                raise RuntimeError("-".join(["sk", "secret"]))
 
         @connect.on("*")
         def works(event):
@@ -394,11 +441,39 @@ class TestHandlers:
         assert (inbox.state, inbox.attempts) == ("failed", 1)
         assert "fails_once: RuntimeError" in inbox.error
         assert "secret" not in inbox.error
+        assert "RuntimeError" in caplog.text
+        assert "sk-secret" not in caplog.text
         InboxEvent.objects.update(next_attempt_at=inbox.received_at)
         process_due()
         assert calls == ["fails_once", "works", "fails_once"]
         assert InboxEvent.objects.get().state == "processed"
         assert Charge.objects.count() == 1
+
+    def test_an_event_that_another_has_is_left_to_it(self, deliver, routes, settings):
+        heard = []
+        settings.CONNECT_PROCESSING = "worker"
+        connect.on("*")(lambda event: heard.append(event.id))
+        deliver()
+        inbox_id = InboxEvent.objects.values_list("id", flat=True).get()
+        other = connection.copy()
+        try:
+            with other.cursor() as cursor:
+                cursor.execute("BEGIN; SELECT 1 FROM connect_inboxevent FOR UPDATE")
+            process(inbox_id)
+        finally:
+            other.close()
+        assert heard == []
+        assert not Customer.objects.exists()
+        process(inbox_id)
+        assert len(heard) == Customer.objects.count() == 1
+
+    def test_one_that_nobody_would_await_is_refused(self, routes):
+        async def handler(event): ...
+
+        with pytest.raises(TypeError, match="no plain function"):
+            connect.on("a.b")(handler)
+        with pytest.raises(TypeError, match="no plain function"):
+            connect.on("a.b")(partial(print, "x"))
 
     def test_a_handler_is_named_once(self, routes):
         def make():
@@ -431,7 +506,7 @@ def test_the_answer_stays_200_when_processing_breaks_and_the_event_is_due(delive
         cursor.execute("ALTER TABLE stripe_customer RENAME TO gone")
         deliver()
         cursor.execute("ALTER TABLE gone RENAME TO stripe_customer")
-    assert "it is due again" in caplog.text
+    assert "due again" in caplog.text
     assert InboxEvent.objects.get().state == "received"
     assert process_due() == 1
     assert Customer.objects.count() == 1

@@ -23,6 +23,8 @@ def test_the_settings_of_the_tests_have_nothing_to_say():
         ("STRIPE_API_KEY", "pk_test_x", "django_stripe.E001"),
         ("STRIPE_API_KEY", "secret", "django_stripe.E001"),
         ("STRIPE_API_KEY", {"live": TEST}, "django_stripe.E001"),
+        ("STRIPE_API_KEY", {"live": None, "test": TEST}, "django_stripe.E001"),
+        ("USE_TZ", False, "django_stripe.E007"),
         ("STRIPE_API_KEY", {"live": LIVE, "acct_A": TEST}, "django_stripe.E002"),
         ("STRIPE_TIMEOUT_SECONDS", 0, "django_stripe.E003"),
         ("STRIPE_TIMEOUT_SECONDS", None, "django_stripe.E003"),

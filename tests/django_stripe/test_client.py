@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 import connect
 from connect.testing import StandIn
 from django_stripe.client import client_for, describe, options
+from django_stripe.customer.models import Customer
 from django_stripe.platform import PLATFORM, NoAccount, account_key
 
 
@@ -27,6 +28,14 @@ def test_an_account_is_an_id_a_row_or_the_platform():
     class Tenant:
         connect_account_id = "acct_T"
 
+    class NotYet:
+        connect_account_id = ""
+
+    with pytest.raises(NoAccount):
+        options(NotYet())
+    assert options(Customer(stripe_id="cus_1")) == {}, (
+        "a row of the mirror knows that it is the platform's"
+    )
     assert options("acct_A") == {"stripe_account": "acct_A"}
     assert options(Tenant()) == {"stripe_account": "acct_T"}
     assert options(PLATFORM) == {}

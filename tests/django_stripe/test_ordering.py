@@ -233,7 +233,7 @@ def test_an_answer_that_it_is_deleted_stands_unless_it_was_made_anew():
     assert observed_as(NOTHING, (NOTHING, "B", "evt_1", LATE)).event_id == "evt_1"
 
 
-def test_null_is_like_absent_and_number_notation_does_not_matter():
+def test_null_is_like_absent():
     assert state({"a": None, "b": {"c": None}, "d": [None, 1]}) == state({"b": {}, "d": [None, 1]})
 
 
@@ -249,6 +249,7 @@ class Told:
     received_at: datetime
     requested_at: datetime | None = None
     event_id: str = ""
+    decided_since: datetime | None = None
 
 
 def answer(asked, answered, second):
@@ -273,6 +274,17 @@ def test_an_answer_supersedes_what_was_received_before_it_was_asked_for_whatever
     skewed = told(99, 1)
     assert supersedes(answer(2, 3, 2), skewed) is True
     assert supersedes(skewed, answer(2, 3, 2)) is False
+
+
+def test_a_row_whose_tie_was_decided_over_several_seconds_ties_with_an_event_of_any_of_them():
+    row = Told(at(3), at(9), event_id="evt", decided_since=at(1))
+    assert [supersedes(told(s, 10), row) for s in (0, 1, 2, 3, 4)] == [
+        False,
+        None,
+        None,
+        None,
+        True,
+    ]
 
 
 def test_an_event_of_the_time_an_answer_took_is_a_tie():

@@ -8,13 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import stripe
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from connect.testing import StandIn
 from django_stripe.account.models import Account
 from django_stripe.charge.models import Charge
 from django_stripe.checkout_session.models import CheckoutSession
 from django_stripe.customer.models import Customer
-from django_stripe.mirroring import PayloadRefused
+from django_stripe.refusal import PayloadRefused
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +45,7 @@ class Recorder(ThreadingHTTPServer):
 class Answering(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append((self.path, self.headers.get("Stripe-Account")))
-        body = json.dumps(self.server.answer).encode()
+        body = self.server.answer.encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -56,7 +57,7 @@ class Answering(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def recorder(settings):
-    with Recorder({"id": "x_1", "object": "x", "exchange_rate": 1.10}) as server:
+    with Recorder('{"id": "ch_1", "object": "charge"}') as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         settings.STRIPE_API_BASE = f"http://127.0.0.1:{server.server_address[1]}"
         yield server
@@ -89,36 +90,42 @@ def recorder(settings):
     ],
 )
 def test_it_is_asked_for_in_the_account_of_the_row(recorder, row, asked):
+    recorder.answer = json.dumps({"id": row.stripe_id, "object": row.stripe_object})
     row.retrieve_data_from_stripe()
     assert recorder.asked == [asked]
 
 
 def test_the_answer_is_returned_stored_and_stamped_with_the_row_not_with_the_json(recorder):
-    recorder.answer = {
-        "id": "ch_1",
-        "object": "charge",
-        "amount": 5,
-        "livemode": True,
-        "account": "acct_B",
-    }
+    value = {"id": "ch_1", "object": "charge", "amount": 5, "livemode": True, "account": "acct_B"}
+    recorder.answer = json.dumps(value)
     row = Charge(stripe_id="ch_1", connect_account_id="acct_A")
-    assert row.retrieve_data_from_stripe() == recorder.answer
+    assert row.retrieve_data_from_stripe() == value
     stored = Charge.objects.get()
     assert (stored.connect_account_id, stored.livemode, stored.origin) == (
         "acct_A",
         False,
         "retrieve",
     )
-    assert (row.pk, row.amount, row.data) == (stored.pk, 5, recorder.answer)
+    assert (row.pk, row.amount, row.data) == (stored.pk, 5, value)
+    row.full_clean()
 
 
-def test_decimals_are_stored_as_they_were_sent(recorder, django_assert_num_queries):
-    recorder.answer = {"id": "ch_1", "object": "charge"}
-    row = Charge(stripe_id="ch_1")
-    row.retrieve_data_from_stripe()
-    recorder.answer = {"id": "ch_1", "object": "charge", "exchange_rate": 1.1}
-    row.retrieve_data_from_stripe()
-    assert row.data["exchange_rate"] == 1.1
+def test_decimals_are_stored_as_they_were_sent(recorder):
+    recorder.answer = '{"id": "ch_1", "object": "charge", "exchange_rate": 1.1000}'
+    Charge(stripe_id="ch_1").retrieve_data_from_stripe()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT data ->> 'exchange_rate' FROM stripe_charge")
+        assert cursor.fetchone() == ("1.1000",)
+
+
+def test_an_answer_about_another_object_is_refused(recorder):
+    """A connected account's row without its account would ask for the platform's own."""
+    recorder.answer = '{"id": "acct_platform", "object": "account"}'
+    with pytest.raises(
+        ValueError, match="Asked for account acct_A, Stripe answered with acct_platform"
+    ):
+        Account(stripe_id="acct_A").retrieve_data_from_stripe()
+    assert not Account.objects.exists()
 
 
 def test_it_updates_the_row_that_is_there(stand_in, merchant):

@@ -11,7 +11,7 @@ from connect.testing import StandIn
 from django_stripe import mirror
 from django_stripe.customer.models import Customer
 from django_stripe.event import parse_event
-from django_stripe.settling import LEASE, settle, settle_due
+from django_stripe.settling import lease, settle, settle_due
 from django_stripe.snapshot import event_snapshot
 from django_stripe.upsert import clock
 
@@ -61,7 +61,7 @@ def test_what_is_due_is_settled_together(row):
 
 def test_while_one_asks_another_does_not(row, settings):
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
-    Customer.objects.update(settle_at=Now() + LEASE)
+    Customer.objects.update(settle_at=Now() + lease())
     assert not settle(Customer, key(row))
     assert settle_due() == 0
 
@@ -83,6 +83,34 @@ def test_when_stripe_does_not_answer_it_is_asked_again_later(row, settings, capl
         in caplog.text
     )
     assert "sk_test" not in caplog.text
+
+
+def test_the_longer_nothing_is_heard_the_longer_is_waited(row, settings):
+    settings.STRIPE_API_BASE = "http://127.0.0.1:9"
+    for hours, least in ((1, 1), (100, 23)):
+        Customer.objects.update(settle_at=Now(), received_at=Now() - timedelta(hours=hours))
+        assert not settle(Customer, key(row))
+        row.refresh_from_db()
+        assert timedelta(hours=least) <= row.settle_at - timezone.now() + timedelta(minutes=1)
+        assert row.settle_at - timezone.now() < timedelta(hours=24, minutes=1)
+
+
+def test_one_row_that_breaks_stops_no_other(row, settings, caplog):
+    calls = []
+
+    def key_from_a_vault():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ConnectionError("-".join(["vault", "down"]))
+        return "sk_test_standin"
+
+    settings.STRIPE_API_KEY = key_from_a_vault
+    Customer.objects.create(
+        connect_account_id="acct_0", stripe_id="cus_0", settle_at=Now() - timedelta(hours=1)
+    )
+    assert settle_due() == 1
+    assert "ConnectionError" in caplog.text
+    assert "vault-down" not in caplog.text
 
 
 def test_without_a_key_it_stays_due_and_says_why(row, settings, caplog):

@@ -1,5 +1,6 @@
 """The guarded statement: it decides as the ordering rule does, and holds under concurrent writers."""
 
+import dataclasses
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -77,8 +78,24 @@ def test_what_a_row_remembers_is_enough_to_know_what_came_before_it(first, secon
 @pytest.mark.django_db
 def test_a_batch_is_one_statement_whatever_its_size():
     batch = [told(stripe_id=f"cus_{n}") for n in range(1000)]
-    with connection.execute_wrapper(lambda *_: pytest.fail("the ORM wrote, too")):
-        assert upsert(Customer, batch) == 1000
+    assert upsert(Customer, batch) == 1000
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(DISTINCT (xmin::text, cmin::text)) FROM stripe_customer")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_each_row_of_a_batch_gets_what_is_its_own():
+    """Of those that Stripe itself said are deleted, older events still tell the last state."""
+    batch = [
+        dataclasses.replace(
+            told(stripe_id=f"cus_{n}"), event_id="", origin="retrieve", deleted=n % 2 == 0
+        )
+        for n in (3, 0, 2, 1)
+    ]
+    upsert(Customer, batch)
+    leaning = Customer.objects.filter(leans_on_prior=True).values_list("stripe_id", flat=True)
+    assert sorted(leaning) == ["cus_0", "cus_2"]
 
 
 @pytest.mark.django_db
