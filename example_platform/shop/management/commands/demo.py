@@ -43,8 +43,8 @@ class Command(BaseCommand):
             else:
                 self.begin_with_stand_in(resources, shop)
             self.check()
-            self.introduce(shop)
             with contextlib.suppress(KeyboardInterrupt):
+                self.introduce(shop)
                 while True:
                     signal.pause()
             self.say("Stopping; the data stays.")
