@@ -4,9 +4,12 @@ GET  /_stand_in/state[?account=acct_…]   every object of the platform ("") and
 GET  /_stand_in/balances                 available and pending, by account and currency
 GET  /_stand_in/clock                    POST {"set": unix, "advance": seconds, "freeze": true|false}
 GET  /_stand_in/switches                 POST {"duplicate": 1, "shuffle": true, …}: see `deliveries.Switches`
+GET  /_stand_in/faults                   POST {"kind": "lock_timeout", "path": "/v1/charges*", …} adds a rule: see
+                                         `faults.Fault`; DELETE clears them
 GET  /_stand_in/deliveries               the log of delivery attempts
 POST /_stand_in/flush                    {"timeout_seconds": 30}: deliver everything now
-POST /_stand_in/onboard                  {"account": "acct_…", "leave_due": ["external_account"]}
+POST /_stand_in/onboard                  {"account": "acct_…", "leave_due": ["external_account"], "stand": "past_due"}
+POST /_stand_in/deauthorize              {"account": "acct_…"}: as if the account itself ended the connection
 POST /_stand_in/reset                    forget everything
 """
 
@@ -20,8 +23,10 @@ import orjson
 from connect.testing import errors
 from connect.testing.call import Call
 from connect.testing.deliveries import Switches
+from connect.testing.faults import Fault
 from connect.testing.idempotency import Answer
-from connect.testing.resources.account import complete_onboarding
+from connect.testing.resources import connection
+from connect.testing.resources.onboarding import complete_onboarding
 from connect.testing.store import PLATFORM
 from connect.testing.world import World
 
@@ -118,6 +123,23 @@ def set_switches(world: World, given: dict[str, Any]) -> Any:
     return switches(world, {})
 
 
+@door("GET", "faults")
+def faults(world: World, _: dict[str, Any]) -> Any:
+    return [asdict(rule) for rule in world.faults.rules]
+
+
+@door("POST", "faults")
+def add_fault(world: World, given: dict[str, Any]) -> Any:
+    world.faults.add(Fault(**given))
+    return faults(world, {})
+
+
+@door("DELETE", "faults")
+def clear_faults(world: World, _: dict[str, Any]) -> Any:
+    world.faults.clear()
+    return []
+
+
 @door("GET", "deliveries")
 def deliveries(world: World, _: dict[str, Any]) -> Any:
     return [asdict(line) for line in list(world.deliveries.log)]
@@ -131,9 +153,14 @@ def flush(world: World, given: dict[str, Any]) -> Any:
 @door("POST", "onboard")
 def onboard(world: World, given: dict[str, Any]) -> Any:
     with world.transaction():
-        return complete_onboarding(
-            Call(world), given["account"], leave_due=given.get("leave_due", ())
-        )
+        return complete_onboarding(Call(world), given.pop("account"), **given)
+
+
+@door("POST", "deauthorize")
+def deauthorize(world: World, given: dict[str, Any]) -> Any:
+    with world.transaction():
+        connection.disconnect(Call(world), given["account"])
+    return {}
 
 
 @door("POST", "reset")

@@ -9,12 +9,14 @@ from urllib.parse import unquote
 
 import orjson
 
-from connect.testing import errors, events, parameters, retired, routing
+from connect.testing import asked, errors, events, parameters, retired, routing
+from connect.testing.asked import Asked
 from connect.testing.call import Call
 from connect.testing.expansion import rendered
-from connect.testing.idempotency import Answer, Kept
+from connect.testing.faults import NO_ANSWER
+from connect.testing.idempotency import KEPT_SECONDS, V2_KEPT_SECONDS, Answer, Kept
 from connect.testing.resources import load
-from connect.testing.store import PLATFORM
+from connect.testing.store import PLATFORM, StripeObject
 from connect.testing.world import World
 
 load()
@@ -58,9 +60,12 @@ def answer(world: World, request: Request) -> Answer:
             headers["Stripe-Account"] = call.account or (named[1] if named else "")
         if named and not may_see(call, named[1]):
             raise errors.account_invalid(key, named[1])
-        done = idempotent(call, request)
+        done = exposed(call, request)
+        world.run_due_jobs()  # what the request set going and is due at once
     except errors.Refused as refused:
         done = refusal(refused)
+    said = (request.method, request.path, request.query, request.body)
+    world.asked.append(Asked(*said, done.status, asked.told(request.headers)))
     return Answer(done.status, done.body, (*headers.items(), *done.headers))
 
 
@@ -105,6 +110,10 @@ def account(world: World, request: Request, key: str) -> str:
             400, "You cannot set both the Stripe-Account and the Stripe-Context header."
         )
     wanted = (context or "").rpartition("/")[2] or named or PLATFORM
+    if key in world.access_tokens:  # OAuth gave it for one account, and it opens no other
+        wanted = wanted or world.access_tokens[key]
+        if wanted != world.access_tokens[key]:
+            raise errors.account_invalid(key, wanted)
     if wanted in {PLATFORM, world.platform_account}:
         return PLATFORM
     if not world.may_access(wanted):
@@ -113,36 +122,57 @@ def account(world: World, request: Request, key: str) -> str:
 
 
 def may_see(call: Call, named: str) -> bool:
-    """The platform sees itself and its connected accounts, a connected account only itself."""
-    if call.account:
-        return named == call.account
-    return named == call.world.platform_account or call.world.may_access(named)
+    """The platform, and any account, sees itself and the accounts connected to it."""
+    return named == call.account_id or call.find("account", named) is not None
+
+
+def is_v2(request: Request) -> bool:
+    return request.path.startswith("/v2/")
 
 
 def idempotency_key(request: Request) -> str | None:
-    return request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    keyed = {"POST", "DELETE"} if is_v2(request) else {"POST"}
+    return request.headers.get("Idempotency-Key") if request.method in keyed else None
 
 
-def idempotent(call: Call, request: Request) -> Answer:
-    """Run the request once for its key; replay the kept answer after that."""
+def exposed(call: Call, request: Request) -> Answer:
+    """Run the request, unless a fault rule decides otherwise."""
+    fault = call.world.faults.strike(request.method, request.path, call.account)
+    if fault is None:
+        return idempotent(call, request)
+    if fault.kept:
+        return idempotent(call, request, fault.refusal())
+    if fault.runs:
+        idempotent(call, request)
+    if fault.status == NO_ANSWER:
+        return Answer(NO_ANSWER, b"")
+    raise fault.refusal()
+
+
+def idempotent(call: Call, request: Request, refused: errors.Refused | None = None) -> Answer:
+    """Run the request once for its key; replay the kept answer after that. `refused` is what it comes to by fault."""
     key = call.idempotency_key
     if key is None:
-        return perform(call, request)
+        return perform(call, request) if refused is None else refusal(refused)
     said = f"{request.method} {request.path}?{request.query}\n".encode() + request.body
     fingerprint = sha256(said).hexdigest()
     keys = call.world.idempotency
-    kept = keys.begin(call.account, key, fingerprint, call.now)
+    # The two versions of the API keep keys apart, for different times, and v2 runs again what had failed.
+    scope = f"{call.account} v2" if is_v2(request) else call.account
+    kept_statuses = {200} if is_v2(request) else {200, 402, *range(500, 600)}
+    kept = keys.begin(scope, key, fingerprint, call.now)
     if kept is not None:
         replayed = (("Idempotent-Replayed", "true"), ("Original-Request", kept.request_id))
         return replace(kept.answer, headers=(("Idempotency-Key", key), *replayed))
     kept = None
     try:
-        done = perform(call, request)
+        done = perform(call, request) if refused is None else refusal(refused)
         # What was refused before it ran is not kept: the same key may be used for the corrected request.
-        if done.status in {200, 402} or done.status >= 500:
-            kept = Kept(fingerprint, done, call.now, call.request_id or "")
+        if done.status in kept_statuses:
+            seconds = V2_KEPT_SECONDS if is_v2(request) else KEPT_SECONDS
+            kept = Kept(fingerprint, done, call.now + seconds, call.request_id or "")
     finally:
-        keys.end(call.account, key, kept)
+        keys.end(scope, key, kept)
     return replace(done, headers=(*done.headers, ("Idempotency-Key", key)))
 
 
@@ -151,16 +181,26 @@ def perform(call: Call, request: Request) -> Answer:
         route, named = routing.find(request.method, request.path)
         raw = parameters.decode_form(request.query.encode())
         if request.method != "GET" and request.body:
-            raw |= parameters.decode_form(request.body)
+            decode = parameters.decode_json if is_v2(request) else parameters.decode_form
+            raw |= decode(request.body)
         params = checked(route.operation, raw, request) if route.operation else undocumented(raw)
         call = replace(
             call, params=params, path={name: unquote(value) for name, value in named.items()}
         )
         with call.world.transaction():
-            body = rendered(call, route.action(call))
+            body = encoded(rendered(call, route.action(call)))
     except errors.Refused as refused:
         return refusal(refused)
-    return Answer(200, orjson.dumps(body, option=orjson.OPT_INDENT_2))
+    return Answer(200, body)
+
+
+def encoded(obj: StripeObject) -> bytes:
+    try:
+        return orjson.dumps(obj, option=orjson.OPT_INDENT_2)
+    except (
+        orjson.JSONEncodeError
+    ) as error:  # amounts that are added up or multiplied have no limit of their own
+        raise errors.Refused(400, "This comes to a number that is too large.") from error
 
 
 def checked(operation: str, raw: parameters.Params, request: Request) -> parameters.Params:

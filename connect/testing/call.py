@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from connect.testing import errors, events
+from connect.testing import errors, events, thin
 from connect.testing.ledger import Funds
 from connect.testing.store import PLATFORM, StripeObject
 
@@ -26,10 +26,12 @@ class Call:
     request_id: str | None = None
     idempotency_key: str | None = None
     base_url: str = ""
+    # The time of a customer with a test clock; everyone else has the stand-in's.
+    at_unix: int | None = None
 
     @property
     def now(self) -> int:
-        return self.world.clock.now()
+        return self.world.clock.now() if self.at_unix is None else self.at_unix
 
     @property
     def account_id(self) -> str:
@@ -103,6 +105,37 @@ class Call:
         )
         self.world.store.put(self.account, event)
         self.world.outgoing.append((self.account, event))
+        twin = f"v1.{type_}"
+        if thin.relation(twin) is not None:
+            self.emit_thin(twin, thin.related(twin, obj, self.account), snapshot_event=event["id"])
+        return event
+
+    def emit_thin(
+        self,
+        type_: str,
+        related: StripeObject | None,
+        *,
+        data: StripeObject | None = None,
+        snapshot_event: str | None = None,
+        to: str | None = None,
+    ) -> StripeObject:
+        """Send an event that names its object (`related`) and does not carry it; `to` one endpoint, if it says so."""
+        event = thin.build(
+            type_,
+            related,
+            data=data,
+            snapshot_event=snapshot_event,
+            id=self.new_id("evt_test"),
+            account=self.account,
+            created=self.world.event_second(),
+            request_id=self.request_id,
+            idempotency_key=self.idempotency_key,
+        )
+        self.world.store.put(self.account, event)
+        if to is None:
+            self.world.outgoing.append((self.account, event))
+        else:
+            self.after(lambda: self.world.deliveries.redeliver([to], event))
         return event
 
     def funds(self, currency: str) -> Funds:

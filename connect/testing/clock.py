@@ -46,5 +46,10 @@ class Clock:
                 self._offset = self._frozen_unix - time.time()
                 self._frozen_unix = None
 
+    def reset(self) -> None:
+        """Show real time again."""
+        with self._lock:
+            self._frozen_unix, self._offset = None, 0.0
+
     def _exact(self) -> float:
         return self._frozen_unix if self._frozen_unix is not None else time.time() + self._offset

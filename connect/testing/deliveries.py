@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from connect.testing import events
+from connect.testing import events, thin
 from connect.testing.clock import Clock
 from connect.testing.posting import TIMEOUT_SECONDS, Posting
 from connect.testing.signatures import sign
@@ -37,7 +37,10 @@ class Switches:
 
 @dataclass
 class Endpoint:
-    """Where events go. `account` is the endpoint's owner; one with `connect` gets its connected accounts' events."""
+    """Where events go. `account` is the endpoint's owner; one with `connect` gets its connected accounts' events.
+
+    A destination of v2 may take both scopes (`own`), and takes either snapshot or `thin` events.
+    """
 
     id: str
     account: str
@@ -47,14 +50,23 @@ class Endpoint:
     enabled_events: list[str]
     api_version: str | None = None
     enabled: bool = True
+    thin: bool = False
+    own: bool | None = None
 
-    def wants(self, account: str, type_: str) -> bool:
-        in_scope = account != self.account if self.connect else account == self.account
+    def wants(self, account: str, event: StripeObject) -> bool:
+        own = not self.connect if self.own is None else self.own
+        in_scope = own if account == self.account else self.connect
         return (
             self.enabled
             and in_scope
-            and any(fnmatchcase(type_, wanted) for wanted in self.enabled_events)
+            and self.thin == thin.is_thin(event)
+            and any(matches(event["type"], wanted) for wanted in self.enabled_events)
         )
+
+
+def matches(type_: str, wanted: str) -> bool:
+    """A wildcard stands for the rest of a name; the brackets in `v2.core.account[identity].updated` are plain text."""
+    return fnmatchcase(type_, wanted.replace("[", "[[]"))
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,7 @@ class Deliveries:
     def send(self, account: str, event: StripeObject) -> None:
         """Queue the event for every endpoint that wants it."""
         with self._wake:
-            endpoints = [e for e in self.endpoints.values() if e.wants(account, event["type"])]
+            endpoints = [e for e in self.endpoints.values() if e.wants(account, event)]
             due = time.monotonic() + self.switches.delay_seconds
             if self.switches.shuffle:
                 due += GATHER_SECONDS
@@ -229,9 +241,7 @@ class Deliveries:
         if self.switches.drop and self._random.random() < self.switches.drop:
             self._note(endpoint, waiting, None, "dropped")
             return
-        pending = max(1, self.pending(event["id"]))
-        version = endpoint.api_version or event["api_version"]
-        payload = events.encode({**event, "api_version": version, "pending_webhooks": pending})
+        payload = events.encode(self._pushed(endpoint, event))
         status, error = self._posting.post(
             endpoint.url, payload, self._signature(endpoint, payload)
         )
@@ -247,6 +257,13 @@ class Deliveries:
                 self._queue.append(
                     Waiting(endpoint.id, event, due, waiting.attempt + 1, waiting.counts)
                 )
+
+    def _pushed(self, endpoint: Endpoint, event: StripeObject) -> StripeObject:
+        if thin.is_thin(event):
+            return thin.notification(event)
+        pending = max(1, self.pending(event["id"]))
+        version = endpoint.api_version or event["api_version"]
+        return {**event, "api_version": version, "pending_webhooks": pending}
 
     def _settle(self, event_id: str) -> None:
         with self._wake:
@@ -267,7 +284,7 @@ class Deliveries:
             endpoint.id,
             event["id"],
             event["type"],
-            event.get("account", ""),
+            event.get("context") or "",
             waiting.attempt,
             status,
             outcome,

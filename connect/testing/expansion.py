@@ -7,22 +7,34 @@ from connect.testing.store import StripeObject
 
 DEPTH_MAX = 4
 # Objects whose ids a caller may choose say what they are by the field that holds them, the others by their prefix.
-BY_FIELD = {"product": "product", "coupon": "coupon"}
+BY_FIELD = {"product": "product", "coupon": "coupon", "plan": "plan"}
 BY_PREFIX = {
     "acct": "account",
+    "ba": "bank_account",
+    "bpc": "billing_portal.configuration",
+    "card": "card",
+    "cbtxn": "customer_balance_transaction",
     "ch": "charge",
+    "clock": "test_helpers.test_clock",
+    "cn": "credit_note",
     "cus": "customer",
+    "di": "discount",
     "dp": "dispute",
     "fee": "application_fee",
     "fr": "fee_refund",
+    "ii": "invoiceitem",
     "in": "invoice",
+    "inpay": "invoice_payment",
     "pi": "payment_intent",
+    "plink": "payment_link",
     "pm": "payment_method",
     "po": "payout",
     "price": "price",
     "prod": "product",
+    "promo": "promotion_code",
     "py": "charge",
     "pyr": "refund",
+    "qt": "quote",
     "re": "refund",
     "seti": "setup_intent",
     "si": "subscription_item",
@@ -30,9 +42,13 @@ BY_PREFIX = {
     "tr": "transfer",
     "trr": "transfer_reversal",
     "txn": "balance_transaction",
+    "txr": "tax_rate",
 }
 # Fields that a create or retrieve answers only when asked: (object, field) → the objects that name it, and how.
-LISTED_ON_DEMAND = {("charge", "refunds"): ("refund", "charge")}
+LISTED_ON_DEMAND = {
+    ("charge", "refunds"): ("refund", "charge"),
+    ("invoice", "payments"): ("invoice_payment", "invoice"),
+}
 
 
 def rendered(call: Call, answer: StripeObject) -> StripeObject:

@@ -1,4 +1,4 @@
-"""Idempotency keys of v1: the first executed answer is replayed for 24 hours, within one account."""
+"""Idempotency keys: the first executed answer is replayed for 24 hours (v2: 30 days), within one account."""
 
 import threading
 from collections import OrderedDict
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from connect.testing import errors
 
 KEPT_SECONDS = 24 * 3600
+V2_KEPT_SECONDS = 30 * 24 * 3600
 KEY_LENGTH_MAX = 255
 KEYS_MAX = 50_000
 
@@ -24,7 +25,7 @@ class Answer:
 class Kept:
     fingerprint: str
     answer: Answer
-    at_unix: int
+    until_unix: int
     request_id: str
 
 
@@ -49,7 +50,7 @@ class IdempotencyKeys:
             if (account, key) in self._in_flight:
                 raise in_use(key)
             kept = self._kept.get((account, key))
-            if kept is None or kept.at_unix + KEPT_SECONDS <= now:
+            if kept is None or kept.until_unix <= now:
                 self._in_flight.add((account, key))
                 return None
         if kept.fingerprint != fingerprint:

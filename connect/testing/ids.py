@@ -6,11 +6,14 @@ import string
 BASE62 = string.digits + string.ascii_letters
 # What follows the prefix: a fixed lead and the number of random characters.
 SHAPES = {
+    "ac": ("", 32),
     "acct": ("1", 15),
     "ca": ("", 32),
     "ch": ("3", 23),
     "cs_test": ("a1", 56),
     "cus": ("", 14),
+    "ed_test": ("6", 45),
+    "evt_test": ("6", 45),
     "pi": ("3", 23),
     "prod": ("", 14),
     "py": ("3", 23),

@@ -14,6 +14,7 @@ from types import SimpleNamespace, UnionType
 from typing import Any, Literal, NotRequired, TypeAlias, Union, get_args, get_origin
 from urllib.parse import parse_qsl
 
+import orjson
 from stripe._request_options import RequestOptions
 from typing_extensions import get_type_hints, is_typeddict
 
@@ -53,11 +54,23 @@ class Field:
         return Field(
             scalars=self.scalars | other.scalars,
             choices=self.choices + tuple(c for c in other.choices if c not in self.choices),
-            fields=self.fields if other.fields is None else {**(self.fields or {}), **other.fields},
-            required=self.required | other.required,
+            fields=merged(self.fields, other.fields),
+            # Of several objects that a parameter may be, only what all of them need is needed.
+            required=self.required & other.required
+            if self.fields is not None and other.fields is not None
+            else self.required | other.required,
             item=self.item or other.item,
             mapping=self.mapping or other.mapping,
         )
+
+
+def merged(one: dict[str, Field] | None, other: dict[str, Field] | None) -> dict[str, Field] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return {
+        **one,
+        **{key: one[key].merged(spec) if key in one else spec for key, spec in other.items()},
+    }
 
 
 @dataclass
@@ -72,7 +85,9 @@ class Reading:
             return self._composite(spec, raw, name)
         if isinstance(raw, list):
             return self._composite(spec, dict(enumerate(raw)), name)
-        text = str(raw)
+        if raw is None:  # only JSON can say so
+            return None
+        text = str(raw).lower() if isinstance(raw, bool) else str(raw)
         if text == "":
             # An update may empty any text, also where Stripe's own types do not say so.
             if spec.unsettable or (self.updates and "str" in spec.scalars):
@@ -84,15 +99,17 @@ class Reading:
 
     def _composite(self, spec: Field, raw: dict[Any, Any], name: str) -> Any:
         if spec.item is not None and not (spec.fields and not looks_like_list(raw)):
-            if not looks_like_list(raw):
+            if not looks_like_list(raw) or None in raw.values():
                 raise errors.invalid_type(name, "array", raw)
             return [self.value(spec.item, raw[key], f"{name}[{key}]") for key in raw]
         if spec.fields is not None:
             return self.fields(spec, raw, name)
         if spec.mapping:
+            if any(isinstance(key, int) for key in raw):  # a JSON list
+                raise errors.invalid_type(name, "object", list(raw.values()))
             if any(isinstance(value, dict | list) for value in raw.values()):
                 raise errors.invalid_type(name, "string", "{}")
-            return {key: str(value) for key, value in raw.items()}
+            return {key: "" if value is None else str(value) for key, value in raw.items()}
         wanted = "integer" if spec.scalars == {"int"} else "string"
         raise errors.invalid_type(name, wanted, "{}")
 
@@ -105,7 +122,7 @@ class Reading:
                 read[key] = self.value(known[key], value, name)
             else:
                 self.unknown.append(name)
-        for key in sorted(spec.required - raw.keys()):
+        for key in sorted(spec.required - {key for key in raw if raw[key] is not None}):
             if not self.unknown:
                 raise errors.parameter_missing(f"{parent}[{key}]" if parent else key)
         return read
@@ -126,9 +143,14 @@ def read(operation: str, raw: dict[str, Any], spec: Field | None = None) -> Para
     return params
 
 
+# What the official CLI sends, and no document knows.
+UNDOCUMENTED_CHOICES = {"jp_bank_account": "jp_bank_transfer"}
+
+
 def scalar(spec: Field, text: str, name: str) -> Any:
-    if text in spec.choices:
-        return text
+    for choice in (text, UNDOCUMENTED_CHOICES.get(text)):
+        if choice in spec.choices:
+            return choice
     for kind, pattern, convert in CONVERSIONS:
         if kind in spec.scalars and pattern.fullmatch(text):
             return convert(text)
@@ -156,8 +178,10 @@ def compiled(operation: str) -> Field:
     module = "_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     sdk_type = getattr(import_module(".".join(["stripe.params", *packages, module])), name)
     spec = typed_dict(sdk_type)
-    fields = {"expand": Field(item=Field(scalars=frozenset({"str"}))), **(spec.fields or {})}
-    return replace(spec, fields=fields)
+    text = Field(scalars=frozenset({"str"}))
+    # v1 expands everywhere; v2 does not, and its lists say the page in an address that is opaque to callers.
+    added = {"page": text} if operation.startswith("v2.") else {"expand": Field(item=text)}
+    return replace(spec, fields={**added, **(spec.fields or {})})
 
 
 OPTIONS = frozenset(RequestOptions.__annotations__)
@@ -227,6 +251,17 @@ def decode_form(body: bytes) -> dict[str, Any]:
     for number, (key, value) in enumerate(pairs):
         insert(form, key, value, number)
     return form
+
+
+def decode_json(body: bytes) -> dict[str, Any]:
+    """Raises Refused for what is not one JSON object."""
+    try:
+        decoded = orjson.loads(body)
+    except ValueError as error:
+        raise errors.Refused(400, "Invalid request: the body is not JSON.") from error
+    if not isinstance(decoded, dict):
+        raise errors.Refused(400, "Invalid request: the body must be a JSON object.")
+    return decoded
 
 
 def insert(form: dict[str, Any], key: str, value: str, number: int) -> None:

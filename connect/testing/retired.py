@@ -15,13 +15,17 @@ TEXT_OR_NOTHING = Field(scalars=frozenset({"str"}), choices=("",))
 
 @dataclass(frozen=True)
 class Retired:
-    """`removed_in` is the first version without it; `instead` the parameter that took its place and is required."""
+    """`removed_in` is the first version without it; `instead` the parameter that took its place and is required.
+
+    `inside` is the parameter that it is a part of.
+    """
 
     name: str
     removed_in: str
     kind: Field = TEXT
     instead: str | None = None
     code: str = "parameter_unknown"
+    inside: str | None = None
 
 
 # https://docs.stripe.com/changelog/endive/2026-09-30 (seen 2026-11-24)
@@ -35,6 +39,8 @@ PAYMENT_METHOD_TYPES = Retired(
 COUPON = Retired("coupon", "2025-03-31", TEXT_OR_NOTHING)
 # https://docs.stripe.com/changelog/clover/2025-09-30/polymorphic-coupon (seen 2026-11-24)
 COUPON_OF_CODE = Retired("coupon", "2025-09-30", instead="promotion")
+# https://docs.stripe.com/changelog/clover/2025-09-30/remove-iterations (seen 2026-11-24)
+ITERATIONS = Retired("iterations", "2025-09-30", Field(scalars=frozenset({"int"})), inside="phases")
 RETIRED: dict[str, Retired] = {
     "PaymentIntentCreateParams": PAYMENT_METHOD_TYPES,
     "PaymentIntentUpdateParams": PAYMENT_METHOD_TYPES,
@@ -45,6 +51,7 @@ RETIRED: dict[str, Retired] = {
     "CustomerCreateParams": COUPON,
     "CustomerUpdateParams": COUPON,
     "PromotionCodeCreateParams": COUPON_OF_CODE,
+    "SubscriptionScheduleCreateParams": ITERATIONS,
 }
 
 
@@ -54,7 +61,8 @@ def at_version(operation: str, spec: Field, raw: Params, version: str | None) ->
     Raises Refused where the parameter is gone and Stripe says so in so many words.
     """
     retired = RETIRED.get(operation)
-    if retired is None or retired.name not in raw or retired.name in (spec.fields or {}):
+    top = retired and (retired.inside or retired.name)
+    if retired is None or top not in raw or retired.name in (spec.fields or {}):
         return spec
     if version is not None and version[:10] >= retired.removed_in:
         if retired.code == "parameter_unknown":
@@ -65,8 +73,14 @@ def at_version(operation: str, spec: Field, raw: Params, version: str | None) ->
             code=retired.code,
             param=retired.name,
         )
-    return replace(
-        spec,
-        fields={**(spec.fields or {}), retired.name: retired.kind},
-        required=spec.required - {retired.instead or ""},
-    )
+    if retired.inside is None:
+        return added(spec, retired)
+    whole = (spec.fields or {})[retired.inside]
+    assert whole.item is not None  # noqa: S101 - so far only lists have parts that were retired
+    part = replace(whole, item=added(whole.item, retired))
+    return replace(spec, fields={**(spec.fields or {}), retired.inside: part})
+
+
+def added(spec: Field, retired: Retired) -> Field:
+    fields = {**(spec.fields or {}), retired.name: retired.kind}
+    return replace(spec, fields=fields, required=spec.required - {retired.instead or ""})

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from connect.testing import admin, api, pages
+from connect.testing import admin, api, oauth, pages
+from connect.testing.faults import NO_ANSWER
 from connect.testing.idempotency import Answer
 from connect.testing.posting import is_loopback
 from connect.testing.world import World
@@ -98,8 +99,10 @@ class Handler(BaseHTTPRequestHandler):
     def _dispatch(self, request: api.Request) -> Answer:
         if request.path.startswith("/_stand_in"):
             return admin.answer(self.server.world, request)
-        if request.path.startswith("/v1/"):
+        if request.path.startswith(("/v1/", "/v2/")):
             return api.answer(self.server.world, request)
+        if request.path in oauth.ENDPOINTS and request.method == "POST":
+            return oauth.answer(self.server.world, request)
         return pages.answer(self.server.world, request)
 
     def _body(self) -> bytes | None:
@@ -121,6 +124,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _send(self, answer: Answer) -> None:
+        if answer.status == NO_ANSWER:
+            self.close_connection = True
+            return
         self.send_response_only(answer.status)
         headers = {
             "Content-Type": "application/json",

@@ -5,12 +5,21 @@ from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from connect.testing.asked import Asked
 from connect.testing.call import Call
 from connect.testing.clock import Clock
 from connect.testing.deliveries import Delivery, Endpoint, Switches
+from connect.testing.faults import Fault
 from connect.testing.ledger import Funds
-from connect.testing.resources import account as accounts
-from connect.testing.resources import webhook_endpoint
+from connect.testing.resources import (
+    checkout_session,
+    connection,
+    payment_page,
+    payout,
+    v2_core_event_destination,
+    webhook_endpoint,
+)
+from connect.testing.resources.onboarding import complete_onboarding
 from connect.testing.server import Server
 from connect.testing.store import PLATFORM, StripeObject
 from connect.testing.world import World
@@ -23,7 +32,8 @@ class StandIn:
     """A stateful stand-in for Stripe over real HTTP, on this machine only, in memory.
 
         with StandIn() as stand_in:
-            client = stripe.StripeClient(stand_in.api_key, base_addresses={"api": stand_in.url})
+            addresses = {"api": stand_in.url, "connect": stand_in.url}
+            client = stripe.StripeClient(stand_in.api_key, base_addresses=addresses)
 
     `port` 0 takes any free one; a `seed` makes ids the same every time; `now` freezes the clock at that second.
     """
@@ -72,16 +82,87 @@ class StandIn:
     def platform_account(self) -> str:
         return self.world.platform_account
 
+    @property
+    def client_id(self) -> str:
+        """The platform's application, which OAuth asks for."""
+        return self.world.application
+
     def client(self, **options: Any) -> "stripe.StripeClient":
         """The real SDK's client, talking to this stand-in."""
         import stripe  # noqa: PLC0415 - half of the start-up time, and not needed to serve
 
-        return stripe.StripeClient(self.api_key, base_addresses={"api": self.url}, **options)
+        addresses: Any = {"api": self.url, "connect": self.url}
+        options.setdefault("client_id", self.client_id)
+        return stripe.StripeClient(self.api_key, base_addresses=addresses, **options)
 
-    def onboard(self, account: str, *, leave_due: Collection[str] = ()) -> StripeObject:
-        """Complete onboarding as the hosted page does, or leave these requirements due."""
+    def onboard(
+        self,
+        account: str,
+        *,
+        leave_due: Collection[str] = (),
+        stand: str = "past_due",
+        **answers: Any,
+    ) -> StripeObject:
+        """Complete onboarding as the hosted page does, or leave these requirements, standing as `stand` says.
+
+        `stand` is one of past_due, currently_due, pending_verification, eventually_due, failed and future; `answers`
+        are what would be entered: `business_type`, `business_name`, `url`, `mcc`, `bank_account` (a number).
+        """
         with self.world.transaction():
-            return accounts.complete_onboarding(Call(self.world), account, leave_due=leave_due)
+            call = Call(self.world)
+            return complete_onboarding(
+                call, account, leave_due=leave_due, stand=stand, answers=answers
+            )
+
+    def deauthorize(self, account: str) -> None:
+        """End the connection from the account's side, as its owner may in the dashboard."""
+        with self.world.transaction():
+            connection.disconnect(Call(self.world), account)
+
+    def pay(
+        self,
+        session: str,
+        *,
+        card: str = "visa",
+        name: str = "Jenny Rosen",
+        email: str = "jenny@example.com",
+    ) -> StripeObject:
+        """Pay this Checkout Session as a buyer does on its page, with one of Stripe's test cards (`pm_card_…`).
+
+        Raises Refused for a declined card. The browser would be sent on to the session's `success_url`.
+        """
+        with self.world.transaction():
+            call, obj = payment_page.opened(Call(self.world), session)
+            buyer = {"name": name, "email": email}
+            done = checkout_session.pay(call, obj, f"pm_card_{card}", buyer)
+        self.world.run_due_jobs()
+        return done
+
+    def pay_out(self, account: str = PLATFORM) -> list[StripeObject]:
+        """Pay out all that is available, as Stripe does on the account's schedule: automatic payouts, reconciled."""
+        with self.world.transaction():
+            return payout.pay_out(Call(self.world, account))
+
+    def event_destination(
+        self,
+        url: str,
+        *,
+        events_from: Sequence[str] = ("@self", "@accounts"),
+        events: Sequence[str] = ("*",),
+        thin: bool = True,
+    ) -> StripeObject:
+        """Register a destination of v2; the answer has its `signing_secret` under `webhook_endpoint`."""
+        params = {
+            "enabled_events": list(events),
+            "event_payload": "thin" if thin else "snapshot",
+            "events_from": list(events_from),
+            "include": ["webhook_endpoint.signing_secret", "webhook_endpoint.url"],
+            "name": "Test destination",
+            "type": "webhook_endpoint",
+            "webhook_endpoint": {"url": url},
+        }
+        with self.world.transaction():
+            return v2_core_event_destination.create(Call(self.world, params=params))
 
     def webhook_endpoint(
         self,
@@ -115,6 +196,26 @@ class StandIn:
     def switches(self) -> Switches:
         return self.world.deliveries.switches
 
+    def fault(self, kind: str, **rule: Any) -> None:
+        """Have requests fail: see `faults.KINDS` for the kinds, `faults.Fault` for what a rule may say.
+
+        One request by default; `times=None` hits all that match until `clear_faults`.
+        """
+        self.world.faults.add(Fault(kind, **rule))
+
+    def clear_faults(self) -> None:
+        self.world.faults.clear()
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The rules, with how often each has hit."""
+        return self.world.faults.rules
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The requests that came to the API, oldest first."""
+        return list(self.world.asked)
+
     @property
     def deliveries(self) -> list[Delivery]:
         """The log: one line for each attempt."""
@@ -135,10 +236,9 @@ class StandIn:
     def redeliver(self, event: str, *, account: str = PLATFORM) -> None:
         """Send an event again to every endpoint that wants it, as the dashboard's "resend" does."""
         with self.world.lock:
-            obj = Call(self.world, account).get("event", event)
-        wanting = [
-            endpoint.id for endpoint in self.endpoints if endpoint.wants(account, obj["type"])
-        ]
+            call = Call(self.world, account)
+            obj = call.find("v2.core.event", event) or call.get("event", event)
+        wanting = [endpoint.id for endpoint in self.endpoints if endpoint.wants(account, obj)]
         self.world.deliveries.redeliver(wanting, obj)
 
     def emit(self, type_: str, obj: StripeObject, *, account: str = PLATFORM) -> StripeObject:

@@ -90,6 +90,10 @@ class Store:
     def nouns(self, account: str) -> list[str]:
         return sorted(noun for owner, noun in self._shelves if owner == account)
 
+    def shelves(self) -> list[tuple[str, str]]:
+        """Which accounts have objects of which kinds: for those who check the whole, not for requests."""
+        return sorted(self._shelves)
+
     def commit(self) -> None:
         self._journal.clear()
 

@@ -2,14 +2,18 @@
 
 import heapq
 import threading
+import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from connect.testing import errors
+from connect.testing.asked import KEPT_MAX, Asked
 from connect.testing.call import Call
 from connect.testing.clock import Clock
 from connect.testing.deliveries import Deliveries
+from connect.testing.faults import Faults
 from connect.testing.idempotency import IdempotencyKeys
 from connect.testing.ids import Ids
 from connect.testing.ledger import Ledger
@@ -43,8 +47,18 @@ class World:
             self.after_commit: list[Callable[[], object]] = []
             # Account links have no id at Stripe: what each leads to, by the last part of its address.
             self.links: dict[str, dict[str, Any]] = {}
-            # What a Checkout Session remembers and does not show.
+            # OAuth's codes and tokens; an access token is an API key of one account.
+            self.codes: dict[str, Any] = {}
+            self.refresh_tokens: dict[str, str] = {}
+            self.access_tokens: dict[str, str] = {}
+            # Whose payment waits for 3-D Secure, by the client secret in the page's address.
+            self.authentications: dict[str, str] = {}
+            # Which automatic payout carried a balance transaction.
+            self.paid_out: dict[str, str] = {}
+            # What Checkout Sessions and quotes remember and do not show.
             self.sessions: dict[str, Any] = {}
+            self.asked: deque[Asked] = deque(maxlen=KEPT_MAX)
+            self.faults = Faults()
             self.deliveries.reset()
 
     @contextmanager
@@ -74,7 +88,7 @@ class World:
             while self.jobs and self.jobs[0][0] <= self.clock.now():
                 _, _, name, account, id_ = heapq.heappop(self.jobs)
                 noun, function = JOBS[name]
-                with self.transaction():
+                with report_refusals(), self.transaction():
                     call = Call(self, account)
                     obj = call.find(noun, id_)
                     if obj is not None:
@@ -121,7 +135,9 @@ class World:
             function()
         self.after_commit.clear()
         for account, event in self.outgoing:
-            self.deliveries.send(account, event)
+            # The accounts of a connected account that is a platform itself are no business of this platform.
+            if account == PLATFORM or self.store.knows(PLATFORM, "account", account):
+                self.deliveries.send(account, event)
         self.outgoing.clear()
 
     def _rollback(self) -> None:
@@ -130,6 +146,15 @@ class World:
         self._scheduled.clear()
         self.after_commit.clear()
         self.outgoing.clear()
+
+
+@contextmanager
+def report_refusals() -> Iterator[None]:
+    """What the clock sets going answers no request: a refusal there is a defect of the stand-in's own."""
+    try:
+        yield
+    except errors.Refused:
+        traceback.print_exc()
 
 
 def as_stored(_: Call, obj: StripeObject) -> StripeObject:

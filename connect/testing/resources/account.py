@@ -1,47 +1,27 @@
 """v1 accounts: by `type` or by `controller`. They stand in the platform's list, but each belongs to itself."""
 
-from collections.abc import Collection
+import re
 from typing import Any
 
 from connect.testing import errors, lists
 from connect.testing.call import Call
-from connect.testing.events import previous_attributes
-from connect.testing.resources import bank_account
+from connect.testing.resources import external_account, person, requirement
+from connect.testing.resources.account_change import change, find, insert, platform_of
+from connect.testing.resources.account_settings import (
+    business_profile,
+    default_currency,
+    merged,
+    settings,
+)
 from connect.testing.resources.controller import account_type, controller
+from connect.testing.resources.v2_core_account_form import close
 from connect.testing.routing import Noun, route
 from connect.testing.store import StripeObject
 
 account = Noun("account", "/v1/accounts", "Account")
-CURRENCIES = {
-    "AU": "aud",
-    "CA": "cad",
-    "CH": "chf",
-    "GB": "gbp",
-    "IS": "isk",
-    "JP": "jpy",
-    "US": "usd",
-}
-DUE_AT_FIRST = (
-    "business_profile.mcc",
-    "business_profile.url",
-    "business_type",
-    "external_account",
-    "tos_acceptance.date",
-    "tos_acceptance.ip",
-)
-PROFILE = (
-    "annual_revenue",
-    "estimated_worker_count",
-    "mcc",
-    "minority_owned_business_designation",
-    "name",
-    "product_description",
-    "support_email",
-    "support_phone",
-    "support_url",
-    "url",
-)
 UPDATABLE = ("business_type", "default_currency", "email")
+# Of the company, numbers are taken and never told again.
+NEVER_SHOWN = ("registration_number", "tax_id", "vat_id")
 
 
 @account.create
@@ -53,33 +33,59 @@ def create(call: Call) -> StripeObject:
             "You cannot specify both `type` and `controller` when creating an account.",
             param="controller",
         )
-    country = params.get("country") or "US"
+    return provide(call, insert(call, build(call)))
+
+
+def build(call: Call) -> StripeObject:
+    params = call.params
+    country = checked_country(params.get("country") or "US")
     id_ = call.new_id("acct")
-    capabilities = requested_capabilities(params)
     obj: StripeObject = {
         "id": id_,
         "object": "account",
         "business_profile": business_profile(params.get("business_profile")),
         "business_type": params.get("business_type"),
-        "capabilities": capabilities,
+        "capabilities": requested_capabilities(params),
         "charges_enabled": False,
         "controller": controller(params),
         "country": country,
         "created": call.now,
-        "default_currency": params.get("default_currency") or CURRENCIES.get(country, "eur"),
+        "default_currency": params.get("default_currency") or default_currency(country),
         "details_submitted": False,
         "email": params.get("email"),
         "external_accounts": lists.sublist(f"/v1/accounts/{id_}/external_accounts", []),
-        "future_requirements": requirements([]),
+        "future_requirements": requirement.requirements(),
         "metadata": call.metadata(),
         "payouts_enabled": False,
-        "requirements": requirements(DUE_AT_FIRST),
         "settings": settings(params.get("settings")),
         "tos_acceptance": {"date": None, "ip": None, "user_agent": None}
         | (params.get("tos_acceptance") or {}),
         "type": account_type(params),
     }
-    return call.insert(obj)
+    if params.get("company"):
+        obj["company"] = company(params["company"])
+    return {**obj, "requirements": requirement.requirements(requirement.missing(obj))}
+
+
+def checked_country(country: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2}", country):
+        raise errors.Refused(400, f"Country '{country}' is unknown.", param="country")
+    return country.upper()
+
+
+def company(given: StripeObject, former: StripeObject | None = None) -> StripeObject:
+    shown = {name: value for name, value in given.items() if name not in NEVER_SHOWN}
+    provided = {f"{name}_provided": True for name in NEVER_SHOWN[1:] if given.get(name)}
+    return merged(former or {"name": None, "tax_id_provided": False}, shown | provided)
+
+
+def provide(call: Call, obj: StripeObject) -> StripeObject:
+    """What a request about an account says of other objects: its bank account, the person it is."""
+    if call.params.get("external_account"):
+        external_account.add(call, obj, call.params["external_account"], replacing=True)
+    if call.params.get("individual"):
+        person.describe_individual(call, find(call, obj["id"]), call.params["individual"])
+    return find(call, obj["id"])
 
 
 @route("GET", "/v1/account", "AccountRetrieveCurrentParams")
@@ -125,56 +131,48 @@ def update(call: Call) -> StripeObject:
             changes[name] = {**obj[name], **(params[name] or {})}
     if "settings" in params:
         changes["settings"] = merged(obj["settings"], params["settings"] or {})
-    capabilities = {**obj["capabilities"], **requested_capabilities(params)}
-    changes["capabilities"] = {**capabilities, **obj["capabilities"]}
-    return change(call, obj, changes)
+    if params.get("company"):
+        changes["company"] = company(params["company"], obj.get("company"))
+    withdrawn = withdrawn_capabilities(params)
+    capabilities = {**requested_capabilities(params), **obj["capabilities"]}
+    changes["capabilities"] = {k: v for k, v in capabilities.items() if k not in withdrawn}
+    return provide(call, change(call, obj, changes))
 
 
 @account.delete_with
 def delete(call: Call) -> StripeObject:
     obj = find(call, call.path["id"])
-    stub = call.on("").delete(obj)
+    platform = platform_of(call, obj["id"])
+    close(platform, obj["id"])
+    stub = platform.delete(obj)
     call.on(obj["id"]).emit("account.application.deauthorized", application(call))
     return stub
 
 
-def find(call: Call, id_: str) -> StripeObject:
-    """The account of this id, for the platform or for itself; the API has refused everyone else by now."""
-    return call.on("").get("account", id_)
+@account.action("reject")
+def reject(call: Call) -> StripeObject:
+    """Only where the platform is liable. The events are those of any account that becomes disabled."""
+    obj = find(call, call.path["id"])
+    reason = call.params["reason"]
+    if obj["controller"].get("losses", {}).get("payments") != "application":
+        raise errors.Refused(
+            400,
+            "You cannot reject this account: Stripe, not the platform, is liable for its losses.",
+        )
+    kind = "fraud" if reason.startswith("fraud") else reason
+    kind = "other" if kind == "credit" else kind
+    told = f"{requirement.REJECTED}platform_{kind}"
+    rejected = {**obj["requirements"], "disabled_reason": told}
+    return change(call, obj, {"requirements": rejected})
 
 
-def change(call: Call, obj: StripeObject, changes: StripeObject) -> StripeObject:
-    """Change it and tell its own scope: `account.updated` is a connected account's event."""
-    after = call.on("").change(obj, changes)
-    differences = previous_attributes(obj, after)
-    if differences:
-        call.on(obj["id"]).emit("account.updated", after, differences)
-    return after
-
-
-def complete_onboarding(call: Call, id_: str, *, leave_due: Collection[str] = ()) -> StripeObject:
-    """What the hosted pages do: everything submitted, a bank account added, capabilities active.
-
-    `leave_due` names requirements that stay due, so that the account comes out restricted.
-    """
-    obj = find(call, id_)
-    listed = obj["external_accounts"]
-    if not listed["data"] and "external_account" not in leave_due:
-        bank = bank_account.build(call, obj)
-        listed = lists.append(listed, call.on(id_).insert(bank, "account.external_account.created"))
-    enabled = not leave_due
-    capabilities = obj["capabilities"] or {"card_payments": "inactive", "transfers": "inactive"}
-    changes = {
-        "business_type": obj["business_type"] or "individual",
-        "capabilities": dict.fromkeys(capabilities, "active" if enabled else "inactive"),
-        "charges_enabled": enabled,
-        "details_submitted": True,
-        "external_accounts": listed,
-        "payouts_enabled": enabled,
-        "requirements": requirements(leave_due),
-        "tos_acceptance": {"date": call.now, "ip": "127.0.0.1", "user_agent": None},
-    }
-    return change(call, obj, changes)
+@account.action("unreject")
+def unreject(call: Call) -> StripeObject:
+    obj = find(call, call.path["id"])
+    if not str(obj["requirements"]["disabled_reason"]).startswith(requirement.REJECTED):
+        raise errors.Refused(400, "This account is not rejected.")
+    hash_ = requirement.explained({**obj["requirements"], "disabled_reason": None})
+    return change(call, obj, {"requirements": hash_})
 
 
 def require_capability(call: Call, id_: str, name: str, *, param: str) -> StripeObject:
@@ -182,7 +180,7 @@ def require_capability(call: Call, id_: str, name: str, *, param: str) -> Stripe
 
     A bare Standard account asks for no capabilities by itself and is taken as it is, as Stripe's own CLI expects.
     """
-    obj = None if call.account else call.find("account", id_)
+    obj = call.find("account", id_)
     if obj is None:
         raise errors.resource_missing("destination", id_, param=param, in_path=False)
     if (
@@ -208,62 +206,9 @@ def requested_capabilities(params: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def requirements(due: Collection[str]) -> StripeObject:
-    return {
-        "alternatives": [],
-        "current_deadline": None,
-        "currently_due": list(due),
-        "disabled_reason": "requirements.past_due" if due else None,
-        "errors": [],
-        "eventually_due": list(due),
-        "past_due": list(due),
-        "pending_verification": [],
-    }
-
-
-def business_profile(given: StripeObject | None) -> StripeObject:
-    address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
-    return {
-        **dict.fromkeys(PROFILE),
-        "support_address": address,
-        **(given or {}),
-    }
-
-
-def settings(given: StripeObject | None) -> StripeObject:
-    descriptor = "statement_descriptor"
-    payments = (descriptor, f"{descriptor}_kana", f"{descriptor}_kanji")
-    prefixes = (f"{descriptor}_prefix", f"{descriptor}_prefix_kana", f"{descriptor}_prefix_kanji")
-    own: StripeObject = {
-        "bacs_debit_payments": {"display_name": None, "service_user_number": None},
-        "branding": dict.fromkeys(("icon", "logo", "primary_color", "secondary_color")),
-        "card_issuing": {"tos_acceptance": {"date": None, "ip": None}},
-        "card_payments": {
-            "decline_on": {"avs_failure": False, "cvc_failure": False},
-            **dict.fromkeys(prefixes),
-        },
-        "dashboard": {"display_name": None, "timezone": "Etc/UTC"},
-        "invoices": {"default_account_tax_ids": None, "hosted_payment_method_save": "never"},
-        "payments": dict.fromkeys((*payments, *prefixes[1:])),
-        "payouts": {
-            "debit_negative_balances": True,
-            "schedule": {"delay_days": 2, "interval": "daily"},
-            descriptor: None,
-        },
-        "sepa_debit_payments": {},
-    }
-    return merged(own, given or {})
-
-
-def merged(former: StripeObject, given: StripeObject) -> StripeObject:
-    """Nested settings merge key by key."""
-    result = dict(former)
-    for key, value in given.items():
-        old = former.get(key)
-        result[key] = (
-            merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-        )
-    return result
+def withdrawn_capabilities(params: dict[str, Any]) -> set[str]:
+    wanted = params.get("capabilities") or {}
+    return {name for name, asked in wanted.items() if (asked or {}).get("requested") is False}
 
 
 def application(call: Call) -> StripeObject:

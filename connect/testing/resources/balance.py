@@ -3,7 +3,7 @@
 from typing import Any
 
 from connect.testing.call import Call
-from connect.testing.routing import route
+from connect.testing.routing import job, route
 from connect.testing.store import StripeObject
 
 
@@ -30,3 +30,14 @@ def retrieve(call: Call) -> StripeObject:
             {"amount": 0, "currency": currency} for currency in currencies
         ]
     return {**balance, "pending": amounts("pending")}
+
+
+@job("balance.available", "balance_transaction")
+def tell(call: Call, _: StripeObject) -> None:
+    """Money became available. What becomes so in one second is told once."""
+    for event in call.newest_first("event"):
+        if event["created"] < call.now:
+            break
+        if event["type"] == "balance.available":
+            return
+    call.emit("balance.available", retrieve(call))

@@ -73,6 +73,10 @@ def book(call: Call, movement: Movement) -> StripeObject:
         "type": movement.type,
     }
     call.world.ledger.add(call.account, obj)
+    if (
+        obj["net"] > 0
+    ):  # https://docs.stripe.com/api/events/types: not told for negative transactions
+        call.later(obj["available_on"], "balance.available", obj["id"])
     return obj
 
 
@@ -95,7 +99,7 @@ def list_(call: Call) -> StripeObject:
     }
 
     def keep(obj: StripeObject) -> bool:
-        belongs = payout is None or obj["source"] == payout
+        belongs = payout is None or call.world.paid_out.get(obj["id"]) == payout
         return belongs and all(obj[name] == value for name, value in wanted.items())
 
     return lists.page(call, "balance_transaction", balance_transaction.path, keep)

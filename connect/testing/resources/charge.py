@@ -29,23 +29,11 @@ FROM_INTENT = (
 def attempt(call: Call, intent: StripeObject, method: StripeObject) -> StripeObject:
     """Charge the card for the intent: a new charge, succeeded, waiting for capture, or failed, with its event."""
     card = behaviour(method)
-    manual = intent["capture_method"] == "manual"
-    captured = card.decline is None and not manual
-    obj: StripeObject = {
-        "id": call.new_id("ch"),
-        **blank(call),
-        **{name: intent[name] for name in FROM_INTENT},
-        "amount": intent["amount"],
+    captured = card.decline is None and intent["capture_method"] != "manual"
+    obj = build(call, intent, method) | {
         "amount_captured": intent["amount"] if captured else 0,
-        "billing_details": method["billing_details"],
-        "calculated_statement_descriptor": "STAND-IN",
         "captured": captured,
-        "currency": intent["currency"],
-        "outcome": outcome(card),
         "paid": card.decline is None,
-        "payment_intent": intent["id"],
-        "payment_method": method["id"],
-        "payment_method_details": {"card": card_details(method, intent["amount"]), "type": "card"},
         "status": "succeeded" if card.decline is None else "failed",
     }
     if card.decline is not None:
@@ -55,6 +43,27 @@ def attempt(call: Call, intent: StripeObject, method: StripeObject) -> StripeObj
     if captured and intent["capture_method"] == "automatic":
         obj |= settle(call, obj, card)
     return call.insert(obj, "charge.succeeded")
+
+
+def build(call: Call, intent: StripeObject, method: StripeObject) -> StripeObject:
+    """The charge of an intent before it is known what becomes of it, not stored yet."""
+    return {
+        "id": call.new_id("ch"),
+        **blank(call),
+        **{name: intent[name] for name in FROM_INTENT},
+        "amount": intent["amount"],
+        "amount_captured": 0,
+        "billing_details": method["billing_details"],
+        "calculated_statement_descriptor": "STAND-IN",
+        "captured": False,
+        "currency": intent["currency"],
+        "outcome": outcome(behaviour(method)),
+        "paid": False,
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": details(method, intent["amount"]),
+        "status": "pending",
+    }
 
 
 def settle(call: Call, obj: StripeObject, card: TestCard) -> StripeObject:
@@ -95,6 +104,12 @@ def platform_pays(call: Call) -> bool:
 def stripe_fee(amount: int) -> int:
     """2.9 % and 30, in minor units."""
     return (amount * 29 + 500) // 1000 + 30
+
+
+def details(method: StripeObject, amount: int) -> StripeObject:
+    kind = method["type"]
+    shown = card_details(method, amount) if kind == "card" else method[kind]
+    return {kind: shown, "type": kind}
 
 
 def card_details(method: StripeObject, amount: int) -> StripeObject:

@@ -1,10 +1,11 @@
-"""Checkout Sessions. Paying on the local page makes the PaymentIntent and completes the session."""
+"""Checkout Sessions. Paying on the local page makes what the mode says and completes the session."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from connect.testing import errors, lists
 from connect.testing.call import Call
-from connect.testing.resources import customer, payment_intent, price
+from connect.testing.resources import checkout_mode, customer, price
 from connect.testing.resources.payment_checks import check_connect
 from connect.testing.routing import Noun, job, route
 from connect.testing.store import StripeObject
@@ -52,20 +53,17 @@ NOTHING = (
 @session.create
 def create(call: Call) -> StripeObject:
     params = call.params
-    if params.get("mode") != "payment":
-        raise errors.Refused(
-            400, "The stand-in's Checkout knows `mode=payment` only.", param="mode"
-        )
     if params.get("customer"):
         call.get("customer", params["customer"], param="customer")
     id_ = call.new_id("cs_test")
     items = [line_item(call, item) for item in params.get("line_items") or []]
-    if not items:
-        raise errors.parameter_missing("line_items")
-    currencies = {item["currency"] for item in items}
+    checkout_mode.check(call, items)
+    currencies = {item["currency"] for item in items} or {params.get("currency")}
     if len(currencies) > 1:
         raise errors.Refused(400, "All line items must have one currency.", param="line_items")
     subtotal = sum(item["amount_subtotal"] for item in items)
+    trial = (params.get("subscription_data") or {}).get("trial_period_days")
+    subtotal = 0 if trial else subtotal
     discount = min(subtotal, discounted(call, subtotal))
     check_connect(call, params.get("payment_intent_data") or {}, subtotal - discount)
     obj: StripeObject = {
@@ -102,21 +100,29 @@ def create(call: Call) -> StripeObject:
         "ui_mode": "hosted_page",
         "url": f"{call.base_url}/c/pay/{id_}",
     }
-    data = params.get("payment_intent_data") or {}
-    call.after(lambda: call.world.sessions.update({id_: Opened(call.account, items, data)}))
+    data = params.get(DATA[params["mode"]]) or {}
+    opened = Opened(call.account, items, data, params.get("discounts") or [])
+    call.after(lambda: call.world.sessions.update({id_: opened}))
     call.later(obj["expires_at"], "checkout.session.expire", id_)
     return call.insert(obj)
 
 
-class Opened:
-    """What a session remembers and does not show: its account, its lines, what its PaymentIntent will get."""
+# Where the request says what goes on to the object that paying makes.
+DATA = {
+    "payment": "payment_intent_data",
+    "setup": "setup_intent_data",
+    "subscription": "subscription_data",
+}
 
-    def __init__(
-        self, account: str, items: list[StripeObject], intent_data: dict[str, Any]
-    ) -> None:
-        self.account = account
-        self.items = items
-        self.intent_data = intent_data
+
+@dataclass(frozen=True)
+class Opened:
+    """What a session remembers and does not show: its account, its lines, what paying it will need."""
+
+    account: str
+    items: list[StripeObject]
+    data: dict[str, Any]
+    discounts: list[dict[str, Any]]
 
 
 def line_item(call: Call, item: dict[str, Any]) -> StripeObject:
@@ -152,7 +158,10 @@ def discounted(call: Call, subtotal: int) -> int:
     """What the coupons take off, in minor units."""
     off = 0
     for discount in call.params.get("discounts") or []:
-        coupon = call.get("coupon", discount.get("coupon", ""), param="discounts[coupon]")
+        named, code = discount.get("coupon", ""), discount.get("promotion_code")
+        if code:
+            named = call.get("promotion_code", code, param="discounts")["promotion"]["coupon"]
+        coupon = call.get("coupon", named, param="discounts[coupon]")
         if coupon["percent_off"] is not None:
             off += round(subtotal * coupon["percent_off"] / 100)
         else:
@@ -190,22 +199,30 @@ def pay(call: Call, obj: StripeObject, method: str, buyer: StripeObject) -> Stri
     """
     if obj["status"] != "open":
         raise errors.Refused(400, f"This Checkout Session is {obj['status']}.")
+    changes: StripeObject = {
+        "customer": obj["customer"],
+        "customer_details": customer.details(obj["customer_email"], buyer),
+        "status": "complete",
+        "url": None,
+    }
+    if obj["customer"] is None and (
+        obj["customer_creation"] == "always" or obj["mode"] == "subscription"
+    ):
+        known = call.with_params(email=changes["customer_details"]["email"], name=buyer.get("name"))
+        changes["customer"] = customer.create(known)["id"]
     opened = call.world.sessions[obj["id"]]
-    changes: StripeObject = {"customer_details": customer.details(obj["customer_email"], buyer)}
-    paying = obj["customer"]
-    if paying is None and obj["customer_creation"] == "always":
-        paying = customer.create(
-            call.with_params(email=buyer.get("email"), name=buyer.get("name"))
-        )["id"]
-    if obj["amount_total"]:
-        params = {**opened.intent_data, "amount": obj["amount_total"], "currency": obj["currency"]}
-        params |= {"confirm": True, "customer": paying, "payment_method": method}
-        params["payment_method_types"] = obj["payment_method_types"]
-        intent = payment_intent.create(call.with_params(**params))
-        changes["payment_intent"] = intent["id"]
-    status = "paid" if obj["amount_total"] else "no_payment_required"
-    changes |= {"customer": paying, "payment_status": status, "status": "complete", "url": None}
+    changes |= checkout_mode.MODES[obj["mode"]](call, {**obj, **changes}, opened, method)
     return call.change(obj, changes, "checkout.session.completed")
+
+
+@job("checkout.session.settle", "checkout.session")
+def settle(call: Call, obj: StripeObject) -> None:
+    """A payment that was still on its way when the session was completed has arrived, or will not."""
+    intent = call.get("payment_intent", obj["payment_intent"])
+    paid = intent["status"] == "succeeded"
+    outcome = "succeeded" if paid else "failed"
+    changes = {"payment_status": "paid"} if paid else {}
+    call.change(obj, changes, f"checkout.session.async_payment_{outcome}")
 
 
 session.retrieve()

@@ -4,7 +4,14 @@ from typing import Any
 
 from connect.testing import errors
 from connect.testing.call import Call
-from connect.testing.resources import charge, dispute, payment_method, refund
+from connect.testing.resources import (
+    cash_balance,
+    charge,
+    delayed_payment,
+    dispute,
+    payment_method,
+    refund,
+)
 from connect.testing.resources.payment_checks import check_amount, check_connect
 from connect.testing.resources.price import currency
 from connect.testing.resources.transfer import positive
@@ -27,6 +34,8 @@ FIELDS = (
 )
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 CANCELABLE = ("requires_payment_method", "requires_capture", *CONFIRMABLE[1:], "processing")
+
+PAID_LATER = {"customer_balance": cash_balance.ask, "sepa_debit": delayed_payment.start}
 
 
 @payment_intent.create
@@ -101,8 +110,7 @@ def method_of(call: Call) -> StripeObject | None:
         return payment_method.use(call, params["payment_method"])
     data = params.get("payment_method_data")
     if data:
-        card = payment_method.card_of(data.get("card") or {})
-        return call.insert(payment_method.build(call, card, data.get("billing_details")))
+        return call.insert(payment_method.described(call, data))
     return None
 
 
@@ -161,6 +169,8 @@ def confirm(call: Call, intent: StripeObject, *, created: bool = False) -> Strip
 
 
 def pay(call: Call, intent: StripeObject, method: StripeObject) -> StripeObject:
+    if method["type"] in PAID_LATER:
+        return PAID_LATER[method["type"]](call, intent, method)
     card = payment_method.behaviour(method)
     if card.authentication_required and not call.params.get("authenticated"):
         return ask_to_authenticate(call, intent)
@@ -175,6 +185,7 @@ def pay(call: Call, intent: StripeObject, method: StripeObject) -> StripeObject:
         return call.change(intent, done, "payment_intent.amount_capturable_updated")
     done |= {"status": "succeeded", "amount_received": intent["amount"]}
     intent = call.change(intent, done, "payment_intent.succeeded")
+    delayed_payment.tell_invoice(call, intent)
     if paid["balance_transaction"] is None:
         paid = call.change(paid, charge.settle(call, paid, card), "charge.updated")
     if card.dispute is not None:
@@ -202,6 +213,7 @@ def ask_to_authenticate(call: Call, intent: StripeObject) -> StripeObject:
             "url": f"{call.base_url}/authenticate/{intent['client_secret']}",
         },
     }
+    call.after(lambda: call.world.authentications.update({intent["client_secret"]: call.account}))
     asked: StripeObject = {"status": "requires_action", "next_action": action}
     return call.change(intent, asked, "payment_intent.requires_action")
 

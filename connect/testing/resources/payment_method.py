@@ -1,10 +1,11 @@
-"""Cards, and how Stripe's test cards behave when they are charged."""
+"""Payment methods, and how Stripe's test cards behave when they are charged."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from connect.testing import errors, lists
 from connect.testing.call import Call
+from connect.testing.resources import sepa_debit
 from connect.testing.routing import Noun, route
 from connect.testing.store import StripeObject
 
@@ -81,16 +82,25 @@ BY_LAST4 = {card.number[-4:]: card for card in CARDS.values()}
 @payment_method.create
 def create(call: Call) -> StripeObject:
     params = call.params
-    if params.get("type", "card") != "card":
-        raise errors.Refused(400, "The stand-in knows cards only.", param="type")
-    return call.insert(
-        build(call, card_of(params.get("card") or {}), params.get("billing_details"))
-    )
+    return call.insert(described(call, params))
+
+
+def described(call: Call, given: dict[str, Any]) -> StripeObject:
+    """A payment method of the kind that `given` describes, not stored yet."""
+    kind, billing_details = given.get("type", "card"), given.get("billing_details")
+    if kind == "card":
+        return build(call, card_of(given.get("card") or {}), billing_details)
+    if kind == "sepa_debit":
+        return blank(call, kind, sepa_debit.details(call, given), billing_details)
+    if kind == "customer_balance":
+        return blank(call, kind, {}, billing_details)
+    message = "The stand-in knows the types card, sepa_debit and customer_balance only."
+    raise errors.Refused(400, message, param="type")
 
 
 def use(call: Call, id_: str, *, param: str = "payment_method") -> StripeObject:
     """The stored payment method, or a new one for a test name like `pm_card_visa`."""
-    for prefix in ("pm_card_", "tok_"):
+    for prefix in ("pm_card_visa_", "pm_card_", "tok_"):
         if id_.startswith(prefix) and id_.removeprefix(prefix) in CARDS:
             return call.insert(build(call, CARDS[id_.removeprefix(prefix)]))
     return call.get("payment_method", id_, param=param)
@@ -116,41 +126,46 @@ def card_of(given: dict[str, Any]) -> TestCard:
 
 
 def behaviour(method: StripeObject) -> TestCard:
-    return BY_LAST4[method["card"]["last4"]]
+    """How it behaves when charged; what is no card just pays."""
+    return BY_LAST4[method["card"]["last4"]] if method["type"] == "card" else CARDS["visa"]
 
 
 def build(call: Call, card: TestCard, billing_details: StripeObject | None = None) -> StripeObject:
+    unchecked = ("address_line1_check", "address_postal_code_check")
+    details = {
+        "brand": card.brand,
+        "checks": {**dict.fromkeys(unchecked), "cvc_check": "pass"},
+        "country": "US",
+        "display_brand": card.brand,
+        "exp_month": 12,
+        "exp_year": 2034,
+        "fingerprint": call.world.ids.characters(16),
+        "funding": "credit",
+        "generated_from": None,
+        "last4": card.number[-4:],
+        "networks": {"available": [card.brand], "preferred": None},
+        "regulated_status": "unregulated",
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+    return blank(call, "card", details, billing_details)
+
+
+def blank(
+    call: Call, kind: str, details: StripeObject, billing_details: StripeObject | None
+) -> StripeObject:
     return {
         "id": call.new_id("pm"),
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": billing(billing_details),
-        "card": {
-            "brand": card.brand,
-            "checks": {
-                "address_line1_check": None,
-                "address_postal_code_check": None,
-                "cvc_check": "pass",
-            },
-            "country": "US",
-            "display_brand": card.brand,
-            "exp_month": 12,
-            "exp_year": 2034,
-            "fingerprint": call.world.ids.characters(16),
-            "funding": "credit",
-            "generated_from": None,
-            "last4": card.number[-4:],
-            "networks": {"available": [card.brand], "preferred": None},
-            "regulated_status": "unregulated",
-            "three_d_secure_usage": {"supported": True},
-            "wallet": None,
-        },
         "created": call.now,
         "customer": None,
         "customer_account": None,
+        kind: details,
         "livemode": False,
         "metadata": call.metadata() if "type" in call.params else {},
-        "type": "card",
+        "type": kind,
     }
 
 
@@ -162,6 +177,8 @@ def billing(given: StripeObject | None) -> StripeObject:
 
 @payment_method.action("attach")
 def attach(call: Call) -> StripeObject:
+    if not call.params.get("customer"):
+        raise errors.parameter_missing("customer")
     customer = call.get("customer", call.params["customer"], param="customer")
     return attach_to(call, use(call, call.path["id"]), customer["id"])
 

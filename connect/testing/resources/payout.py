@@ -2,7 +2,7 @@
 
 from connect.testing import errors
 from connect.testing.call import Call
-from connect.testing.resources import bank_account
+from connect.testing.resources import bank_account, external_account
 from connect.testing.resources.balance_transaction import Movement, book
 from connect.testing.resources.price import currency
 from connect.testing.resources.transfer import positive
@@ -22,23 +22,26 @@ INSUFFICIENT = (
 def create(call: Call) -> StripeObject:
     params = call.params
     code = currency(params["currency"])
-    bank = destination(call, code)
     if positive(params["amount"]) > call.funds(code).available:
         raise errors.balance_insufficient(INSUFFICIENT)
+    return send(call, params["amount"], code, automatic=False)
+
+
+def send(call: Call, amount: int, code: str, *, automatic: bool) -> StripeObject:
+    params = call.params
+    bank = destination(call, code)
     id_ = call.new_id("po")
     method = params.get("method", "standard")
     arrives = call.now + (INSTANT_SECONDS if method == "instant" else 2 * DAY_SECONDS)
-    booked = book(
-        call, Movement("payout", -params["amount"], code, id_, description="STRIPE PAYOUT")
-    )
+    booked = book(call, Movement("payout", -amount, code, id_, description="STRIPE PAYOUT"))
     obj: StripeObject = {
         "id": id_,
         "object": "payout",
-        "amount": params["amount"],
+        "amount": amount,
         "application_fee": None,
         "application_fee_amount": None,
         "arrival_date": arrives,
-        "automatic": False,
+        "automatic": automatic,
         "balance_transaction": booked["id"],
         "created": call.now,
         "currency": code,
@@ -52,13 +55,13 @@ def create(call: Call) -> StripeObject:
         "method": method,
         "original_payout": None,
         "payout_method": None,
-        "reconciliation_status": "not_applicable",
+        "reconciliation_status": "in_progress" if automatic else "not_applicable",
         "reversed_by": None,
         "source_type": params.get("source_type", "card"),
         "statement_descriptor": params.get("statement_descriptor"),
         "status": "pending",
         "trace_id": None,
-        "type": "bank_account",
+        "type": bank["object"],
     }
     call.later(arrives, "payout.arrive", id_)
     return call.insert(obj, "payout.created")
@@ -73,7 +76,44 @@ def destination(call: Call, code: str) -> StripeObject:
     if bank is None:
         message = f"Sorry, you don't have any external accounts in that currency ({code})"
         raise errors.Refused(400, message, code="payouts_not_allowed")
+    if bank.get("status") == "errored":
+        message = "The bank account provided cannot be used for payouts. A different bank account must be used."
+        raise errors.Refused(400, message, code="bank_account_unusable")
     return bank
+
+
+def pay_out(call: Call) -> list[StripeObject]:
+    """What Stripe does by itself on the account's schedule: all that is available, in one payout a currency.
+
+    The stand-in does it when told to, lest balances change while a test lets time pass.
+    """
+    made = []
+    for code, funds in sorted(call.world.ledger.funds(call.account).items()):
+        if funds.available <= 0:
+            continue
+        held = available(call, code)
+        obj = send(call, funds.available, code, automatic=True)
+        composition = dict.fromkeys([*held, obj["balance_transaction"]], obj["id"])
+        call.world.paid_out.update(composition)
+        made.append(
+            call.change(
+                obj,
+                {"reconciliation_status": "completed"},
+                "payout.reconciliation_completed",
+            )
+        )
+    return made
+
+
+def available(call: Call, code: str) -> list[str]:
+    """The balance transactions that no automatic payout carried yet."""
+    return [
+        row["id"]
+        for row in call.newest_first("balance_transaction")
+        if row["currency"] == code
+        and row["available_on"] <= call.now
+        and row["id"] not in call.world.paid_out
+    ]
 
 
 @job("payout.arrive", "payout")
@@ -83,22 +123,27 @@ def arrive(call: Call, obj: StripeObject) -> None:
         return
     trace = {"status": "supported", "value": call.world.ids.characters(12, "0123456789")}
     call.change(obj, {"status": "paid", "trace_id": trace}, "payout.paid")
-    bank = call.find("bank_account", obj["destination"])
-    if bank is not None and bank["last4"] == bank_account.NUMBER_FAILING[-4:]:
+    bank = call.find(obj["type"], obj["destination"])
+    if bank is not None and bank["last4"] in external_account.FAILURES:
         call.later(call.now + DAY_SECONDS, "payout.fail", obj["id"])
 
 
 @job("payout.fail", "payout")
 def fail(call: Call, obj: StripeObject) -> None:
-    """The money comes back."""
+    """The money comes back, and nothing more is sent to this bank account until it is corrected."""
+    bank = call.find(obj["type"], obj["destination"])
+    last4 = bank["last4"] if bank is not None else bank_account.NUMBER_FAILING[-4:]
+    code, message, _ = external_account.FAILURES.get(last4, external_account.FAILURES["1116"])
     booked = book(call, Movement("payout_failure", obj["amount"], obj["currency"], obj["id"]))
     changes = {
         "failure_balance_transaction": booked["id"],
-        "failure_code": "no_account",
-        "failure_message": "An account with that number does not exist at that bank.",
+        "failure_code": code,
+        "failure_message": message,
         "status": "failed",
     }
     call.change(obj, changes, "payout.failed")
+    if bank is not None:
+        external_account.fail(call, bank)
 
 
 @payout.action("cancel")
@@ -111,6 +156,19 @@ def cancel(call: Call) -> StripeObject:
     booked = book(call, Movement("payout_cancel", obj["amount"], obj["currency"], obj["id"]))
     changes = {"failure_balance_transaction": booked["id"], "status": "canceled"}
     return call.change(obj, changes, "payout.canceled")
+
+
+@payout.action("reverse")
+def reverse(call: Call) -> StripeObject:
+    """Get back what was paid out: a payout the other way round, each naming the other."""
+    obj = call.get("payout", call.path["id"])
+    if obj["status"] != "paid" or obj["reversed_by"] or obj["original_payout"]:
+        message = f"Payout {obj['id']} cannot be reversed: only a paid payout can, and once."
+        raise errors.Refused(400, message)
+    back = send(call.with_params(), -obj["amount"], obj["currency"], automatic=False)
+    call.change(obj, {"reversed_by": back["id"]}, "payout.updated")
+    changes: StripeObject = {"metadata": call.metadata(), "original_payout": obj["id"]}
+    return call.change(back, changes)
 
 
 payout.retrieve()

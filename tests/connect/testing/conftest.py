@@ -11,12 +11,14 @@ import pytest
 import stripe as sdk
 
 from connect.testing import StandIn
+from tests.connect.testing import official_spec
 
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
     with StandIn(seed=1) as running:
         yield running
+        official_spec.expect_valid(running.asked)
 
 
 @pytest.fixture

@@ -65,8 +65,13 @@ def test_onboarding_enables_the_account_and_tells_its_own_scope(
     assert ready.capabilities.transfers == "active"
     assert ready.external_accounts.data[0].object == "bank_account"
     options: Any = {"stripe_account": account.id}
-    types = [event.type for event in stripe.v1.events.list(None, options).data]
-    assert types == ["account.updated", "account.external_account.created"]
+    types = {event.type for event in stripe.v1.events.list(None, options).data}
+    assert types == {
+        "account.external_account.created",
+        "account.updated",
+        "capability.updated",
+        "person.created",
+    }
     event: Any = stripe.v1.events.list({"type": "account.updated"}, options).data[0]
     assert event.account == event.data.object.id == account.id
     assert event.data.previous_attributes.charges_enabled is False

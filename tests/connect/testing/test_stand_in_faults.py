@@ -99,15 +99,14 @@ def test_what_the_sdk_does_not_retry(
     stand_in.fault(kind)
     with pytest.raises(error) as refused:
         retrying.v1.customers.create({"name": "Ann"})
-    assert (refused.value.http_status, refused.value.code) == (status, code)
+    assert refused.value.http_status == status
+    assert getattr(refused.value.error, "code", None) == code
     assert customers(stand_in) == 0
     assert [rule.hits for rule in stand_in.faults] == [1]
     retrying.v1.customers.create({"name": "Ann"})
 
 
-def test_a_rate_limit_says_which_limit_it_is(
-    stand_in: StandIn, stripe: sdk.StripeClient
-) -> None:
+def test_a_rate_limit_says_which_limit_it_is(stand_in: StandIn, stripe: sdk.StripeClient) -> None:
     reasons = []
     for kind in ("rate_limit", "too_many_requests", "lock_timeout"):
         stand_in.fault(kind)
@@ -138,9 +137,7 @@ def test_rules_name_method_path_and_account(
     stripe.v1.customers.list()
     for _ in range(3):
         with pytest.raises(sdk.APIError):
-            stripe.v1.customers.list(
-                {}, {"stripe_account": merchant, "max_network_retries": 0}
-            )
+            stripe.v1.customers.list({}, {"stripe_account": merchant, "max_network_retries": 0})
     stand_in.clear_faults()
     stripe.v1.customers.list({}, {"stripe_account": merchant})
 
@@ -149,11 +146,10 @@ def test_a_rule_may_let_some_pass_first(stand_in: StandIn, stripe: sdk.StripeCli
     for _ in range(250):
         stripe.v1.customers.create()
     stand_in.fault("account_invalid", method="GET", after=2)
-    seen = []
+    pages = stripe.v1.customers.list({"limit": 100}).auto_paging_iter()
+    assert len({next(pages).id for _ in range(200)}) == 200
     with pytest.raises(sdk.PermissionError):
-        for customer in stripe.v1.customers.list({"limit": 100}).auto_paging_iter():
-            seen.append(customer.id)  # noqa: PERF402 - what came before the fault is the point
-    assert len(seen) == 200
+        next(pages)
 
 
 def door(stand_in: StandIn, method: str, told: Any = None) -> Any:
