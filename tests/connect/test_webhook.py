@@ -134,7 +134,9 @@ def test_a_snapshot_event_takes_no_call_to_stripe(deliver, settings):
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.05)
         settings.STRIPE_API_BASE = f"http://127.0.0.1:{server.getsockname()[1]}"
-        for n, event_type in enumerate(["customer.created", "customer.updated", "customer.deleted"]):
+        for n, event_type in enumerate(
+            ["customer.created", "customer.updated", "customer.deleted"]
+        ):
             deliver(event_type, customer(), created=NOW_UNIX + n, previous_attributes={})
         with pytest.raises(TimeoutError):
             server.accept()
@@ -286,7 +288,9 @@ REFUSED = {
     "null": b"null",
     "NaN": event_text(created="NaN"),
     "nesting 10,000 deep": with_metadata(nested(10_000)),
-    "nesting 10,000 deep and a lone surrogate": with_metadata('["\\ud800", ' + nested(10_000) + "]"),
+    "nesting 10,000 deep and a lone surrogate": with_metadata(
+        '["\\ud800", ' + nested(10_000) + "]"
+    ),
     "a thin event": event_text(object='"v2.core.event"'),
     "another object": event_text(object='"customer"'),
     "no id": event_text(id="null"),

@@ -4,7 +4,6 @@ import pytest
 from django.db import connection
 
 import connect
-from example_platform.shop import stripe_handlers
 from example_platform.shop.models import Takings
 
 
@@ -14,6 +13,9 @@ def shop(db, settings, routes):
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "example_platform.shop"]
     settings.TEMPLATES = list(settings.TEMPLATES)  # engines look for tags and templates once
     settings.ROOT_URLCONF = "example_platform.urls"
+    # Here, not above: to import it is to register it, for every test there is.
+    from example_platform.shop import stripe_handlers  # noqa: PLC0415
+
     connect.on("charge.succeeded", "payment.created")(stripe_handlers.count_the_sale)
     with connection.schema_editor() as editor:
         editor.create_model(Takings)
