@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -195,5 +196,6 @@ class Tie:
             changes = [change_of(s) for s in events if s.as_of == last]
             decision = decide(changes)
             last_one = next(s for s in events if s.event_id == decision.event_id)
-            upsert.keep_state(self.model, last_one)
+            with suppress(PayloadRefused), payload_refused(), transaction.atomic(ALIAS):
+                upsert.keep_state(self.model, last_one)
         return True
