@@ -45,6 +45,10 @@ def routes() -> Iterator[dict[str, router.Route]]:
     router._routes.update(before)
 
 
+def customer(stripe_id="cus_1", **fields):
+    return {"id": stripe_id, "object": "customer", "created": NOW_UNIX, "metadata": {}} | fields
+
+
 def signature(body: bytes, secret: str, *, at_unix: float | None = None) -> str:
     """Return what Stripe would send as Stripe-Signature."""
     at = int(time.time() if at_unix is None else at_unix)
