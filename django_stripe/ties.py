@@ -92,24 +92,28 @@ class Tie:
 
     def settle(self) -> bool:
         """Write what the row is to be; return False where that is a guess."""
-        if self.row.deleted_at and not self.row.event_id and all(s.event_id for s in self.found):
-            return self._keep_last_state()
-        known: list[Known] = [
-            self.row,
-            *(s for s in self.found if supersedes(s, self.row) is not False),
-        ]
+        rivals = [s for s in self.found if supersedes(s, self.row) is not False]
+        if self._is_answered_deleted() and not rivals:
+            self._keep_last_state()
+            return True
+        known: list[Known] = [self.row, *rivals]
         since, until = min(map(earliest, known)), max(s.as_of for s in known)
         events = self._events(since, until)
         changes = [*map(change_of, events.values()), *self._change_of_row(events)]
         observed = self._observed()
         decision = self._decide(changes, observed, since)
         written = self._write(decision, events, observed)
+        stays_deleted = (
+            observed is self.row and self._is_answered_deleted() and not decision.event_id
+        )
+        if stays_deleted:
+            self._keep_last_state()
         verdict = upsert.Verdict(
             since=since,
             until=until,
             received_at=max(s.received_at for s in (*known, *events.values())),
             settled=decision.settled and written,
-            leans_on_prior=decision.by_prior,
+            leans_on_prior=decision.by_prior or stays_deleted,
         )
         upsert.mark(self.model, self.key, verdict)
         return verdict.settled
@@ -188,8 +192,12 @@ class Tie:
             return False  # the fault of another event than the one that is to be written now
         return True
 
-    def _keep_last_state(self) -> bool:
-        """Stripe says it is deleted and no more: the last state is that of the last event there was."""
+    def _is_answered_deleted(self) -> bool:
+        """Stripe says that it is deleted, and not what it was: older events still tell that."""
+        return self.row.deleted_at is not None and not self.row.event_id
+
+    def _keep_last_state(self) -> None:
+        """Give the deleted row the state that the last event told of."""
         events = self._events(None, self.row.as_of).values()
         last = max((s.as_of for s in events), default=None)
         if last is not None:
@@ -198,4 +206,3 @@ class Tie:
             last_one = next(s for s in events if s.event_id == decision.event_id)
             with suppress(PayloadRefused), payload_refused(), transaction.atomic(ALIAS):
                 upsert.keep_state(self.model, last_one)
-        return True

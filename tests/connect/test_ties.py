@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -116,22 +117,32 @@ def test_a_tie_in_one_account_is_nothing_to_another(deliver, told):
     assert names == {"acct_A": "b", "acct_B": "a"}
 
 
-def test_of_a_deleted_object_the_last_state_is_kept_though_its_events_come_late(deliver, told):
+def answered_deleted(as_of):
+    """Stripe answers that there is no customer any more."""
     stub = '{"id": "cus_1", "object": "customer", "deleted": true}'
     asked_at = clock()
-    answer = Snapshot(
+    return Snapshot(
         object="customer",
         account="acct_A",
         livemode=False,
         stripe_id="cus_1",
-        as_of=clock().replace(microsecond=0),
+        as_of=as_of,
         origin="retrieve",
         requested_at=asked_at,
         received_at=clock(),
         payload=stub,
         deleted=True,
     )
-    mirror([answer])
+
+
+def test_made_anew_in_the_second_it_was_seen_deleted_in_it_is_alive(deliver, told):
+    mirror([answered_deleted(datetime.fromtimestamp(NOW_UNIX, UTC))])
+    arrive(deliver, [created(told, "b")])
+    assert (the_row().name, the_row().deleted_at, the_row().settle_at) == ("b", None, None)
+
+
+def test_of_a_deleted_object_the_last_state_is_kept_though_its_events_come_late(deliver, told):
+    mirror([answered_deleted(clock().replace(microsecond=0))])
     late = [
         told("b", "a", second=2),
         told("b", second=3, event_type="customer.deleted"),
