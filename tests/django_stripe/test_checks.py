@@ -4,6 +4,8 @@ import pytest
 from django.core.checks import run_checks
 from django.db import connections
 
+from django_stripe.checks import check_settings
+
 LIVE, TEST = "sk_live_x", "sk_test_x"
 SECRET = "whsec_c0nneCTC0NNECTc0nnect567890"
 
@@ -69,6 +71,6 @@ def test_another_database_is_refused(settings):
     try:
         connections["default"] = connections.create_connection("default")
         connections["default"].vendor = sqlite["ENGINE"].rpartition(".")[2]
-        assert "django_stripe.E005" in ids()
+        assert "django_stripe.E005" in {message.id for message in check_settings(None)}
     finally:
         connections["default"] = postgresql
