@@ -23,22 +23,15 @@ RETURNING id
 """
 
 
-def receive(event: Event, *, endpoint: str) -> InboxEvent | None:
-    """Store `event`, which `endpoint` has verified, in one statement; return None if it is there already."""
-    received = InboxEvent(
-        connect_account_id=event.connect_account_id,
-        livemode=event.livemode,
-        event_id=event.id,
-        endpoint=endpoint,
-        type=event.type,
-    )
+def receive(event: Event, *, endpoint: str) -> int | None:
+    """Store `event`, which `endpoint` has verified, in one statement; return its inbox id, or None if it was there."""
     with connection().cursor() as cursor:
         cursor.execute(
             INSERT,
             [
-                received.connect_account_id,
-                received.livemode,
-                received.event_id,
+                event.connect_account_id,
+                event.livemode,
+                event.id,
                 endpoint,
                 event.type,
                 event.api_version or "",
@@ -46,14 +39,11 @@ def receive(event: Event, *, endpoint: str) -> InboxEvent | None:
                 event.object_id,
                 event.created,
                 event.body,
-                received.state,
+                InboxEvent.State.RECEIVED,
             ],
         )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    (received.pk,) = row
-    return received
+        stored = cursor.fetchone()
+    return stored[0] if stored else None
 
 
 def events_about(

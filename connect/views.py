@@ -51,11 +51,11 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
     except (SignatureMismatch, InvalidEvent) as error:
         logger.warning("A delivery to the webhook endpoint %r was refused: %s", endpoint, error)
         return _refusal(400, str(error))
-    inbox = receive(event, endpoint=endpoint)
-    if inbox is None:
+    inbox_id = receive(event, endpoint=endpoint)
+    if inbox_id is None:
         return HttpResponse("Received before.\n", content_type="text/plain")
     if conf.processes_inline():
-        transaction.on_commit(partial(_process, inbox.pk, event))
+        transaction.on_commit(partial(_process, inbox_id, event))
     return HttpResponse("Received.\n", content_type="text/plain")
 
 

@@ -29,7 +29,7 @@ def delivered(number=1, *, account="acct_1", **event_fields):
         "data": {"object": charge},
         **event_fields,
     }
-    return InboxEvent.objects.get(pk=receive(parse_event(json.dumps(body)), endpoint="connect").pk)
+    return InboxEvent.objects.get(pk=receive(parse_event(json.dumps(body)), endpoint="connect"))
 
 
 def messages_of(response):

@@ -121,9 +121,9 @@ class Life:
 
     def deliver(self):
         if events := self.events():
-            inbox = self.store(self.chance.choice(events))
-            if inbox:
-                self.count(process(inbox.pk))
+            inbox_id = self.store(self.chance.choice(events))
+            if inbox_id:
+                self.count(process(inbox_id))
 
     def deliver_together(self):
         """A batch, as a worker takes it: one call for all of its rows."""
