@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -12,19 +12,44 @@ from django_stripe.platform import Account, NoAccount, PlatformLiteral, account_
 # Three states: unset (None), the platform (""), an account's id. Unset is an error, never "all".
 _current: Final[ContextVar[str | None]] = ContextVar("connect_account", default=None)
 
+Entry = Callable[[str], AbstractContextManager[object]]
+"""Given the key of an account (``""``: the platform), what its context is entered with."""
+
+_entries: list[Entry] = []
+
+
+class UnknownAccount(LookupError):
+    """This account cannot be entered: there is no place for its rows. An event of it is parked."""
+
+
+def enter_with(entry: Entry) -> None:
+    """Have every account context entered with `entry` too, from now on: how `tenants` keeps accounts apart."""
+    if entry not in _entries:
+        _entries.append(entry)
+
 
 @contextmanager
 def account(account: Account) -> Iterator[None]:
     """Run a block, or a function it decorates, in the context of `account`: an id, a row, or ``PLATFORM``.
 
     Nested contexts restore the outer one. The context follows async tasks and ``sync_to_async``; a new
-    thread begins without one, and a job carries its account as an argument and enters it again.
+    thread begins without one, and a job carries its account as an argument and enters it again. Raises
+    UnknownAccount where merchants are tenants and this one is none.
     """
-    token = _current.set(account_key(account))
+    key = account_key(account)
+    token = _current.set(key)
     try:
-        yield
+        with ExitStack() as entered:
+            for entry in _entries:
+                entered.enter_context(entry(key))
+            yield
     finally:
         _current.reset(token)
+
+
+def current_key() -> str | None:
+    """Return the key of the account in whose context this runs (``""``: the platform), or None outside of any."""
+    return _current.get()
 
 
 def current_account() -> str | PlatformLiteral:
