@@ -17,9 +17,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from connect.attempts import PENDING
 from connect.conf import ENDPOINTS
 from connect.models import InboxEvent
-from connect.processing import PENDING, process
+from connect.processing import process
 from django_stripe.common.admin import ReadOnlyAdmin, badge, stored_json
 from django_stripe.common.changelist import (
     AccountFilter,

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from django.conf import settings
 
-ENDPOINTS: Final = ("platform", "connect")
+ENDPOINTS: Final = ("platform", "connect", "thin")
 POLICIES: Final = ("accept", "park", "ignore")
 PROCESSING: Final = ("inline", "worker")
 
 # Stripe's own are of letters and digits alone: words put together with _ or - were put there by a person.
 SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=]{16,}")
+RETENTION_DAYS_MIN: Final = 30
+RETENTION_DAYS: Final = 90
 DISTINCT_CHARACTERS_MIN: Final = 8
 
 
@@ -48,3 +50,8 @@ def livemode_policy(endpoint: str) -> str:
 def processes_inline() -> bool:
     """Say whether an event is processed in the request that brought it, after it was stored."""
     return str(getattr(settings, "CONNECT_PROCESSING", "inline")) == "inline"
+
+
+def retention_days() -> int:
+    """Return after how many days an event that is done is deleted from the inbox."""
+    return int(getattr(settings, "CONNECT_INBOX_RETENTION_DAYS", RETENTION_DAYS))

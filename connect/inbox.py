@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from connect import thin
 from connect.models import InboxEvent
 from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event, parse_event
@@ -17,7 +18,7 @@ INSERT INTO connect_inboxevent (
     connect_account_id, livemode, event_id, endpoint, type, api_version, object_type, object_id,
     created, payload, state, attempts, error, handled_by
 )
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 0, '', '[]')
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'received', 0, '', '[]')
 ON CONFLICT (connect_account_id, livemode, event_id) DO NOTHING
 RETURNING id
 """
@@ -39,11 +40,17 @@ def receive(event: Event, *, endpoint: str) -> int | None:
                 event.object_id,
                 event.created,
                 event.body,
-                InboxEvent.State.RECEIVED,
             ],
         )
         stored = cursor.fetchone()
     return stored[0] if stored else None
+
+
+def stored_event(inbox_id: int) -> Event:
+    """Return an event of the inbox; a thin one with its object, if Stripe was asked for that."""
+    rows = InboxEvent.objects.using(ALIAS).values_list("endpoint", "payload", "related")
+    endpoint, payload, related = rows.get(pk=inbox_id)
+    return thin.stored(payload, related) if endpoint == thin.ENDPOINT else parse_event(payload)
 
 
 def events_about(
@@ -61,6 +68,7 @@ def events_about(
             created__lte=until,
         )
         .exclude(state__in=(InboxEvent.State.IGNORED, InboxEvent.State.PARKED))
+        .exclude(endpoint=thin.ENDPOINT)  # it tells of a change, and not of a state
     )
     if since is not None:
         rows = rows.filter(created__gte=since)

@@ -30,7 +30,7 @@ class InboxEvent(models.Model):
     livemode = models.BooleanField(_("live mode"))
     event_id = models.CharField(_("event id"), max_length=255)
     endpoint = models.CharField(
-        max_length=16, help_text=_("Where it was delivered: platform or connect.")
+        max_length=16, help_text=_("Where it was delivered: platform, connect or thin.")
     )
     type = models.CharField(max_length=255)
     api_version = models.CharField(_("API version"), max_length=255, blank=True)
@@ -40,11 +40,24 @@ class InboxEvent(models.Model):
     object_id = models.CharField(max_length=255, blank=True)
     created = models.DateTimeField(_("created at Stripe"))
     payload = models.TextField(help_text=_("The event as Stripe sent it."))
+    related = models.TextField(
+        blank=True,
+        db_default="",
+        help_text=_("The object that a thin event names, as Stripe answered."),
+    )
+    snapshot_event_id = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text=_("The snapshot event that tells what a thin one does."),
+    )
 
     state = models.CharField(max_length=9, choices=State.choices, default=State.RECEIVED)
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(
-        null=True, blank=True, db_default=Now(), help_text=_("Empty: not before somebody says so.")
+        null=True,
+        blank=True,
+        help_text=_("When a failed event is tried again. Empty: not before somebody says so."),
     )
     error = models.TextField(blank=True)
     handled_by = models.JSONField(
@@ -69,10 +82,21 @@ class InboxEvent(models.Model):
                 name="connect_inbox_object",
                 condition=~models.Q(object_id=""),
             ),
+            # What a lane has to do next, and which lanes have anything to do.
+            models.Index(
+                fields=("connect_account_id", "livemode", "state", "id"),
+                name="connect_inbox_lane",
+                condition=models.Q(state__in=("received", "mirrored")),
+            ),
             models.Index(
                 fields=("next_attempt_at",),
-                name="connect_inbox_due",
-                condition=models.Q(state__in=("received", "mirrored", "failed")),
+                name="connect_inbox_retry",
+                condition=models.Q(state="failed", next_attempt_at__isnull=False),
+            ),
+            models.Index(
+                fields=("connect_account_id", "livemode", "snapshot_event_id"),
+                name="connect_inbox_twin",
+                condition=~models.Q(snapshot_event_id=""),
             ),
             # What is not done, newest first, for whoever looks after it.
             models.Index(
@@ -85,3 +109,29 @@ class InboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.event_id}"
+
+
+class Lane(models.Model):
+    """The events of one account and mode, which are worked in their order: by whoever has locked this row."""
+
+    blank_account_is_platform = True
+
+    connect_account_id = models.CharField(
+        _("account"),
+        max_length=255,
+        default="",
+        blank=True,
+        help_text=_("Empty: the platform itself."),
+    )
+    livemode = models.BooleanField(_("live mode"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=("connect_account_id", "livemode"), name="connect_lane_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        mode = "live" if self.livemode else "test"
+        return f"{self.connect_account_id or 'platform'} ({mode})"

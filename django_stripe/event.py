@@ -6,12 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import orjson
 import stripe
 
+from django_stripe.database import ALIAS
 from django_stripe.platform import PLATFORM, PlatformLiteral, account_key, account_of
+
+if TYPE_CHECKING:
+    from django_stripe.common.models import AbstractStripeModel
 
 ID_LENGTH_MAX: Final = 255
 INTEGER_DIGITS_MAX: Final = 4000
@@ -31,7 +35,7 @@ class InvalidEvent(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One snapshot event. https://docs.stripe.com/api/events/object
+    """One event: a snapshot (https://docs.stripe.com/api/events/object), or a thin one whose object was retrieved.
 
     `account` is the connected account it happened on, or ``PLATFORM``: taken from the envelope alone, since
     most objects do not name their owner. `object` and `previous_attributes` are plain dicts; `body` is
@@ -51,6 +55,8 @@ class Event:
     api_version: str | None = None
     request_id: str | None = None
     idempotency_key: str | None = None
+    is_thin: bool = False
+    """It names its object, and `object` is what Stripe answered when it was asked for it."""
 
     @property
     def connect_account_id(self) -> str:
@@ -66,6 +72,16 @@ class Event:
     def object_id(self) -> str:
         """The object's id, or ``""`` for an object without one, such as a balance."""
         return _plain_text(self.object.get("id")) or ""
+
+    def find_row(self) -> AbstractStripeModel | None:
+        """Return the row of the object as it is now; None: its object is not installed, or has no row."""
+        from django_stripe.registry import model_for  # noqa: PLC0415 - an event can be read without models
+
+        model = model_for(self.object_type)
+        if model is None or not self.object_id:
+            return None
+        rows = model.objects.using(ALIAS).filter(livemode=self.livemode, stripe_id=self.object_id)
+        return rows.filter(connect_account_id=self.connect_account_id).first()
 
 
 def is_deletion(event_type: str) -> bool:

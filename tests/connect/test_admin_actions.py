@@ -39,7 +39,7 @@ def heard():
 
     connect.on("charge.*")(hear)
     yield ids
-    router._routes.pop(router.Route(hear).name)
+    router._routes.pop(f"{hear.__module__}.{hear.__qualname__}")
 
 
 @pytest.mark.parametrize("state", [State.RECEIVED, State.MIRRORED, State.FAILED, State.PARKED])

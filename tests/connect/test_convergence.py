@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from connect.inbox import receive
 from connect.models import InboxEvent
-from connect.processing import process, process_due
+from connect.processing import process
 from connect.testing import StandIn
+from connect.worker import Worker
 from django_stripe import mirror
 from django_stripe.charge.models import Charge
 from django_stripe.customer.models import Customer
@@ -174,7 +175,7 @@ class Life:
         due = InboxEvent.objects.filter(state="received").order_by("id")
         for inbox_id in due.values_list("id", flat=True):
             self.count(process(inbox_id))
-        process_due()
+        Worker().run_once()
         unsettled = [row for model in MODELS.values() for row in model.objects.unsettled()]
         assert not unsettled, "what is due is settled by then"
 

@@ -1,15 +1,21 @@
 """Handlers: when they hear, in whose account, and what becomes of one that fails."""
 
+import json
 from functools import partial
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
+from django.db.models.functions import Now
 
 import connect
 from connect.models import InboxEvent
-from connect.processing import process, process_due
+from connect.processing import process
+from connect.signals import get_signal
+from connect.worker import Worker
 from django_stripe.charge.models import Charge
 from django_stripe.customer.models import Customer
+from django_stripe.event import parse_event
 from tests.conftest import customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +69,7 @@ def test_one_that_fails_stops_neither_the_mirror_nor_the_others_and_is_called_ag
     assert "RuntimeError" in caplog.text
     assert "sk-secret" not in caplog.text
     InboxEvent.objects.update(next_attempt_at=inbox.received_at)
-    process_due()
+    Worker().run_once()
     assert calls == ["fails_once", "works", "fails_once"]
     assert InboxEvent.objects.get().state == "processed"
     assert Charge.objects.count() == 1
@@ -88,12 +94,31 @@ def test_an_event_that_another_has_is_left_to_it(deliver, routes, settings):
     assert len(heard) == Customer.objects.count() == 1
 
 
-def test_one_that_nobody_would_await_is_refused(routes):
-    async def handler(event): ...
+def test_an_async_handler_is_awaited_in_the_events_account_and_transaction(deliver, routes):
+    @connect.on("customer.created")
+    async def copies(event):
+        row = await sync_to_async(event.find_row)()
+        assert connect.current_account() == row.connect_account_id
+        await Charge.objects.acreate(stripe_id=f"ch_{event.object_id}", connect_account_id="acct_A")
+        if event.object["metadata"]:
+            raise RuntimeError
 
-    with pytest.raises(TypeError, match="no plain function"):
-        connect.on("a.b")(handler)
-    with pytest.raises(TypeError, match="no plain function"):
+    deliver("customer.created", customer())
+    deliver("customer.created", customer("cus_2", metadata={"fail": "1"}))
+    assert Charge.objects.get().stripe_id == "ch_cus_1"
+    assert sorted(InboxEvent.objects.values_list("state", flat=True)) == ["failed", "processed"]
+
+
+def test_one_that_nobody_would_await_fails(deliver, routes):
+    async def work(event): ...
+
+    connect.on("*")(lambda event: work(event))  # noqa: PLW0108 - what a decorator makes of it
+    deliver()
+    assert "TypeError" in InboxEvent.objects.get().error
+
+
+def test_one_without_a_name_is_refused(routes):
+    with pytest.raises(TypeError, match="no name to be remembered by"):
         connect.on("a.b")(partial(print, "x"))
 
 
@@ -116,10 +141,43 @@ def test_a_pattern_that_could_never_fit_is_refused(routes, pattern):
         connect.on(pattern)
 
 
-def test_patterns_are_types_prefixes_and_everything(routes):
+def test_patterns_are_types_prefixes_and_everything(deliver, routes):
     function = connect.on("payout.failed", "charge.*")(lambda event: None)
     (route,) = routes.values()
     assert route.handler is function
     wanted = ["payout.failed", "charge.refunded", "charge.dispute.created"]
-    assert all(map(route.wants, wanted))
-    assert not any(map(route.wants, ["payout.failed.x", "charges.x", "payout.paid", "charge"]))
+    assert all(route.wants(parse_event(json.dumps(deliver.event(name)))) for name in wanted)
+    others = ["payout.failed.x", "charges.x", "payout.paid", "charge"]
+    assert not any(route.wants(parse_event(json.dumps(deliver.event(name)))) for name in others)
+
+
+def test_an_object_type_takes_whatever_is_about_such_an_object(deliver, routes):
+    heard = []
+    connect.on("payout.*", object_type="charge")(lambda event: heard.append(event.type))
+    deliver("payment.created", {"id": "py_1", "object": "charge"})
+    deliver("charge.refund.updated", {"id": "re_1", "object": "refund"})
+    deliver("payout.paid", {"id": "po_1", "object": "payout"})
+    assert heard == ["payment.created", "payout.paid"]
+    with pytest.raises(ValueError, match="no name of a Stripe object"):
+        connect.on(object_type="Charge!")
+
+
+def test_a_signal_is_a_handler_that_is_called_again_if_a_receiver_fails(deliver, routes):
+    heard = []
+
+    def receiver(event, **kwargs):
+        heard.append((event.id, connect.current_account()))
+        if len(heard) == 1:
+            raise RuntimeError
+
+    signal = get_signal("customer.created")
+    signal.connect(receiver)
+    try:
+        deliver("customer.created", customer())
+        deliver("customer.updated", customer(), previous_attributes={})
+        InboxEvent.objects.filter(state="failed").update(next_attempt_at=Now())
+        Worker().run_once()
+    finally:
+        signal.disconnect(receiver)
+    assert heard == [("evt_000001", "acct_A")] * 2
+    assert list(InboxEvent.objects.values_list("state", flat=True)) == ["processed"] * 2

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from connect.models import InboxEvent
-from connect.processing import process_due
+from connect.worker import Worker
 from django_stripe.charge.models import Charge
 from django_stripe.customer.models import Customer
 from tests.conftest import NOW_UNIX, customer
@@ -106,7 +106,7 @@ KEPT_BUT_NOT_MIRRORED = {
 @pytest.mark.parametrize("body", KEPT_BUT_NOT_MIRRORED.values(), ids=KEPT_BUT_NOT_MIRRORED)
 def test_what_postgresql_cannot_store_is_kept_and_costs_its_own_row(deliver, body):
     assert deliver.post(body).status_code == 200
-    process_due()
+    Worker().run_once()
     inbox = InboxEvent.objects.get()
     assert (inbox.state, inbox.payload.encode()) == ("failed", body)
     assert "customer cus_h: " in inbox.error

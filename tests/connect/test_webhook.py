@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from connect.models import InboxEvent
-from connect.processing import process_due
+from connect.worker import Worker
 from django_stripe.customer.models import Customer
 from tests.conftest import NOW_UNIX, customer
 
@@ -127,7 +127,7 @@ def test_a_key_that_cannot_be_fetched_loses_no_event(deliver, settings, caplog):
     assert "ConnectionError" in caplog.text
     assert "vault-down" not in caplog.text
     settings.STRIPE_API_KEY = "sk_test_x"
-    process_due()
+    Worker().run_once()
     assert InboxEvent.objects.get().state == "processed"
 
 
@@ -153,14 +153,14 @@ def test_one_event_that_breaks_stops_no_other(deliver, settings, caplog):
     deliver("customer.created", customer())
     deliver("charge.succeeded", {"id": "ch_1", "object": "charge"})
     with no_customer_can_be_written():
-        assert process_due() == 2
+        assert Worker().run_once() == 2
     states = dict(InboxEvent.objects.values_list("object_type", "state"))
     assert states == {"customer": "failed", "charge": "processed"}
     broken = InboxEvent.objects.get(object_type="customer")
     assert (broken.error, broken.attempts) == ("IntegrityError", 1)
     assert broken.next_attempt_at
     InboxEvent.objects.update(next_attempt_at=broken.received_at)
-    process_due()
+    Worker().run_once()
     assert Customer.objects.count() == 1
 
 
@@ -169,5 +169,5 @@ def test_the_answer_stays_200_when_processing_breaks_and_the_event_is_due(delive
         deliver()
     assert "due again" in caplog.text
     assert InboxEvent.objects.get().state == "received"
-    assert process_due() == 1
+    assert Worker().run_once() == 1
     assert Customer.objects.count() == 1
