@@ -20,6 +20,8 @@ def _main(djstripe_python: Path) -> None:
     with server.running() as running:
         with running.database("bench_mirror") as url:
             product.run("bench.mirroring", url)
+        with running.database("bench_drain") as url:
+            product.run("bench.draining", url)
         webhooks.measure(running, djstripe_python)
 
 

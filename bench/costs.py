@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.request
 from collections import defaultdict
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import median, quantiles
 
 from bench import report
 from bench.product import Running
@@ -20,11 +20,16 @@ class Cost:
     statements: int = 0
     calls: int = 0
     seconds: list[float] = field(default_factory=list)
+    each: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
         """Deliveries a second, in the middle of the turns."""
         return self.deliveries / len(self.seconds) / median(self.seconds)
+
+    def percentile_ms(self, percent: int) -> float:
+        """In how many milliseconds so many per cent of the deliveries were answered."""
+        return 1000 * quantiles(self.each, n=100)[percent - 1]
 
     @property
     def statements_each(self) -> float:
@@ -37,8 +42,9 @@ class Cost:
         return self.calls / self.deliveries
 
     def ratio(self, reference: Cost) -> float:
-        """How much faster than the reference, in the middle of turns taken beside it."""
-        return report.median_ratio(self.seconds, reference.seconds)
+        """How much faster a delivery is than the reference's, in the middle of turns taken beside it."""
+        sizes = [each.deliveries / len(each.seconds) for each in (self, reference)]
+        return report.median_ratio(self.seconds, reference.seconds) * sizes[0] / sizes[1]
 
 
 class Ledger:
@@ -52,7 +58,9 @@ class Ledger:
         """Give `taker` the deliveries of `numbers`, and note what that took."""
         cost, database = self.costs[taker.product.name], taker.product.database
         statements, calls = self.statements.count(database), self._calls()
-        cost.seconds.append(taker.take(numbers))
+        taken = taker.take(numbers)
+        cost.seconds.append(taken.seconds)
+        cost.each += taken.each
         cost.deliveries += len(numbers)
         cost.statements += self.statements.count(database) - statements
         cost.calls += self._calls() - calls

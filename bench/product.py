@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,11 +21,21 @@ class Product:
     project: str
     python: Path = Path(sys.executable)
     environment: Mapping[str, str] = field(default_factory=dict)
+    has_worker: bool = False
+    """Whether a `connect_worker` runs beside it."""
 
     @property
     def database(self) -> str:
         """The name of its database."""
         return f"bench_{self.name}"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How long deliveries took: each until it was answered, and all of them until they were done."""
+
+    seconds: float
+    each: list[float]
 
 
 @dataclass(frozen=True)
@@ -35,11 +46,11 @@ class Running:
     orders: IO[str]
     answers: IO[str]
 
-    def take(self, numbers: range) -> float:
-        """Return in how many seconds the deliveries of `numbers` are taken."""
+    def take(self, numbers: range) -> Taken:
+        """Have the deliveries of `numbers` taken; return how long that took."""
         self.orders.write(f"{numbers.start} {numbers.stop}\n")
         self.orders.flush()
-        return float(_answer(self.answers))
+        return Taken(**json.loads(_answer(self.answers)))
 
 
 def run(module: str, database_url: str) -> None:
@@ -53,9 +64,25 @@ def running(product: Product, database_url: str, api_base: str) -> Iterator[Runn
     """Run the process of `product` during a block."""
     command = [str(product.python), "-m", "bench.serving", product.project]
     environment = {"DATABASE_URL": database_url, "STRIPE_API_BASE": api_base, **product.environment}
-    with _child(command, environment) as (orders, answers):
+    with ExitStack() as resources:
+        orders, answers = resources.enter_context(_child(command, environment))
         _answer(answers)
+        if product.has_worker:
+            resources.enter_context(_worker(product, environment))
         yield Running(product, orders, answers)
+
+
+@contextmanager
+def _worker(product: Product, environment: Mapping[str, str]) -> Iterator[None]:
+    settings = {"DJANGO_SETTINGS_MODULE": f"{product.project}.settings"}
+    command = [str(product.python), "-m", "django", "connect_worker"]
+    with subprocess.Popen(  # noqa: S603
+        command, env=os.environ | environment | settings, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout  # noqa: S101 - it is a pipe
+        _answer(process.stdout)
+        yield
+        process.terminate()
 
 
 @contextmanager

@@ -1,18 +1,21 @@
-"""Owns the process in which one Django project takes deliveries, through its WSGI handler, one after the other.
+"""Owns the process in which one Django project takes deliveries, through its WSGI handler.
 
 `python -m bench.serving PROJECT` reads a line ``FIRST LAST`` from standard input, takes the deliveries of those
-numbers and writes how long that took, in seconds. It runs in the environment of either product: it may
-import nothing but the standard library, Django and `bench`.
+numbers in ``BENCH_THREADS`` threads, and writes as JSON in how many seconds each was answered and all were done.
+It runs in the environment of either product: it may import nothing but the standard library, Django and `bench`.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
+import json
 import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -27,15 +30,20 @@ if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIHandler
 
 
-def take(application: WSGIHandler, path: str, numbers: range) -> float:
-    """Give `application` the deliveries of `numbers`, signed now; return the seconds until all were answered."""
+Send = Callable[[dict[str, Any]], float]
+
+
+def take(
+    threads: ThreadPoolExecutor, send: Send, path: str, numbers: range, finish: Callable[[], None]
+) -> dict[str, Any]:
+    """Send the deliveries of `numbers`, signed now; return how long each took, and all of them until they were done."""
     now_unix = int(time.time())
     requests = [_request(path, delivery(number), now_unix) for number in numbers]
     gc.collect()
     started = time.perf_counter()
-    for request in requests:
-        _send(application, request)
-    return time.perf_counter() - started
+    each = list(threads.map(send, requests))
+    finish()
+    return {"seconds": time.perf_counter() - started, "each": each}
 
 
 def _request(path: str, body: bytes, now_unix: int) -> dict[str, Any]:
@@ -56,12 +64,14 @@ def _request(path: str, body: bytes, now_unix: int) -> dict[str, Any]:
     }
 
 
-def _send(application: WSGIHandler, request: dict[str, Any]) -> None:
+def _send(application: WSGIHandler, request: dict[str, Any]) -> float:
+    started = time.perf_counter()
     response = application(request, _start_response)
     body = b"".join(response)
     response.close()
     if response.status_code != HTTPStatus.OK:
         raise SystemExit(f"A delivery was answered {response.status_code}: {body[:300]!r}")
+    return time.perf_counter() - started
 
 
 def _start_response(
@@ -74,11 +84,15 @@ def _main(project: str) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = f"{project}.settings"
     django.setup()
     call_command("migrate", run_syncdb=True, verbosity=0)
-    application = get_wsgi_application()
-    path = importlib.import_module(f"{project}.webhook").webhook_path()
+    send = partial(_send, get_wsgi_application())
+    webhook = importlib.import_module(f"{project}.webhook")
+    path = webhook.webhook_path()
+    finish = getattr(webhook, "finish", lambda: None)
     print("ready", flush=True)
-    for line in sys.stdin:
-        print(take(application, path, range(*map(int, line.split()))), flush=True)
+    with ThreadPoolExecutor(int(os.environ.get("BENCH_THREADS", "1"))) as threads:
+        for line in sys.stdin:
+            taken = take(threads, send, path, range(*map(int, line.split())), finish)
+            print(json.dumps(taken), flush=True)
 
 
 if __name__ == "__main__":

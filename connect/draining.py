@@ -32,13 +32,13 @@ from connect.processing import (
 from connect.router import routes_for
 from django_stripe.conf import configured_modes
 from django_stripe.database import ALIAS, connection
-from django_stripe.event import Event, InvalidEvent, parse_event
+from django_stripe.event import is_deletion, parse_event
 from django_stripe.failure import where
 from django_stripe.mirroring import Outcome, mirror
 from django_stripe.platform import account_of
 from django_stripe.refusal import PayloadRefused
 from django_stripe.settling import settle
-from django_stripe.snapshot import Snapshot
+from django_stripe.snapshot import EVENT_PATH, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -144,47 +144,59 @@ class Batch:
             self.taken = lanes.take(self.lane)
             if not self.taken:
                 return
-            events = dict(self._events())
             try:
                 with account(account_of(self.lane.connect_account_id)):
-                    self._mirror(events)
+                    self._mirror()
             except UnknownAccount:
-                self.verdicts = dict.fromkeys(
-                    (taken.id for taken in self.taken), (State.PARKED, UNKNOWN_ACCOUNT)
-                )
+                unknown = (State.PARKED, UNKNOWN_ACCOUNT)
+                self.verdicts = dict.fromkeys((taken.id for taken in self.taken), unknown)
             lanes.record(self.verdicts)
 
-    def _events(self) -> Iterator[tuple[Taken, Event]]:
-        """Read the events; those that cannot be, or are not to be processed, are judged."""
+    def _mirror(self) -> None:
+        self.outcome = mirror(list(self._snapshots()))
+        ids = {taken.event_id: taken.id for taken in self.taken}
+        for refusal in self.outcome.refused:
+            snapshot = refusal.snapshot
+            problem = refused(snapshot.object, snapshot.stripe_id, refusal.reason)
+            self.verdicts[ids[snapshot.event_id]] = (State.FAILED, problem)
+
+    def _snapshots(self) -> Iterator[Snapshot]:
+        """Judge each event, and yield the states of those that are to be mirrored."""
         is_refused = self.lane.livemode not in configured_modes()
         for taken in self.taken:
             state = refused_mode(taken.endpoint) if is_refused else None
             if state is not None:
                 self.verdicts[taken.id] = (state, NO_KEY)
                 continue
+            if routes_for(taken):
+                self.verdicts[taken.id] = (State.MIRRORED, "")
+                self.awaited.add(taken.object_id)
+            else:
+                self.verdicts[taken.id] = (State.PROCESSED, "")
             try:
-                yield taken, parse_event(taken.payload)
-            except InvalidEvent as error:
-                self.verdicts[taken.id] = (State.FAILED, str(error))
-
-    def _mirror(self, events: dict[Taken, Event]) -> None:
-        snapshots: list[Snapshot] = []
-        ids: dict[str, Taken] = {}
-        for taken, event in events.items():
-            try:
-                snapshots.append(snapshot_of(event, taken.received_at))
+                yield self._snapshot(taken)
             except PayloadRefused as refusal:
-                self.verdicts[taken.id] = (State.FAILED, refused(event, refusal))
-                continue
-            ids[event.id] = taken
-            routed = bool(routes_for(event))
-            self.verdicts[taken.id] = (State.MIRRORED if routed else State.PROCESSED, "")
-            if routed:
-                self.awaited.add(event.object_id)
-        self.outcome = mirror(snapshots)
-        for refusal_ in self.outcome.refused:
-            taken = ids[refusal_.snapshot.event_id]
-            self.verdicts[taken.id] = (State.FAILED, refused(events[taken], refusal_.reason))
+                problem = refused(taken.object_type, taken.object_id, refusal)
+                self.verdicts[taken.id] = (State.FAILED, problem)
+
+    def _snapshot(self, taken: Taken) -> Snapshot:
+        if not taken.object_id:
+            # It may have none, as a balance, or one that is refused.
+            return snapshot_of(parse_event(taken.payload), taken.received_at)
+        return Snapshot(
+            object=taken.object_type,
+            account=self.lane.connect_account_id,
+            livemode=self.lane.livemode,
+            stripe_id=taken.object_id,
+            as_of=taken.created,
+            origin="event",
+            received_at=taken.received_at,
+            payload=taken.payload,
+            path=EVENT_PATH,
+            deleted=is_deletion(taken.type),
+            event_id=taken.event_id,
+            event_type=taken.type,
+        )
 
 
 def _handle_next(lane: LaneKey) -> bool:

@@ -51,7 +51,7 @@ WITH taken AS MATERIALIZED (
 ), summed AS (
     SELECT id, sum(size) OVER (ORDER BY id) - size AS size_before FROM taken
 )
-SELECT e.id, e.payload, e.received_at, e.endpoint
+SELECT e.id, e.event_id, e.type, e.object_type, e.object_id, e.created, e.received_at, e.endpoint, e.payload
 FROM summed JOIN connect_inboxevent AS e USING (id)
 WHERE size_before < %s ORDER BY id
 """
@@ -87,12 +87,22 @@ class LaneKey(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A received event, locked."""
+    """A received event, locked: what mirroring and routing need, so that nothing is parsed for them again."""
 
     id: int
-    payload: str
+    event_id: str
+    type: str
+    object_type: str
+    object_id: str
+    created: datetime
     received_at: datetime
     endpoint: str
+    payload: str
+
+    @property
+    def is_thin(self) -> bool:
+        """No thin event is taken: its object has to be retrieved first."""
+        return False
 
 
 FIRST: Final = LaneKey("", False)

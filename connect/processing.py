@@ -96,13 +96,13 @@ def _mirror(inbox_id: int, event: Event, *, done: bool) -> Outcome | None:
             with account(event.account):
                 return mirror_one(snapshot_of(event, claimed[0]))
     except PayloadRefused as refusal:
-        give_back(inbox_id, refused(event, refusal), retry=False)
+        give_back(inbox_id, refused(event.object_type, event.object_id, refusal), retry=False)
         return None
 
 
-def refused(event: Event, reason: object) -> str:
+def refused(object_type: str, object_id: str, reason: object) -> str:
     """Say which object could not be stored, and why."""
-    return f"{event.object_type} {event.object_id}: {reason}"
+    return f"{object_type} {object_id}: {reason}"
 
 
 def _set_aside(inbox_id: int, state: State, reason: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from connect.signals import send, signals_of
 from django_stripe.event import Event
@@ -16,6 +16,19 @@ Function = TypeVar("Function", bound=Handler)
 
 OBJECT_TYPE: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 PATTERN: Final = re.compile(r"\*|[a-z0-9_.\[\]]+(?<!\.)(\.\*)?")
+
+
+class Occurrence(Protocol):
+    """What an event is routed by."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def object_type(self) -> str: ...
+
+    @property
+    def is_thin(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -28,7 +41,7 @@ class Route:
     patterns: list[str] = field(default_factory=list)
     object_types: list[str] = field(default_factory=list)
 
-    def wants(self, event: Event) -> bool:
+    def wants(self, event: Occurrence) -> bool:
         return event.object_type in self.object_types or any(
             pattern == name or (pattern.endswith("*") and name.startswith(pattern[:-1]))
             for pattern in self.patterns
@@ -36,7 +49,7 @@ class Route:
         )
 
 
-def _names(event: Event) -> set[str]:
+def _names(event: Occurrence) -> set[str]:
     """A thin event of a v1 object says what the snapshot event of the same name says."""
     return {event.type, event.type.removeprefix("v1.")} if event.is_thin else {event.type}
 
@@ -89,7 +102,7 @@ def routes() -> list[Route]:
     return list(_routes.values())
 
 
-def routes_for(event: Event) -> list[Route]:
+def routes_for(event: Occurrence) -> list[Route]:
     """Return the routes of `event`, in the order in which their handlers were registered, and then its signal's."""
     found = [route for route in _routes.values() if route.wants(event)]
     return found + [

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from django_stripe.event import Event, is_birth, is_deletion
 from django_stripe.ordering import NOTHING, Change, state, state_before
@@ -14,6 +14,9 @@ from django_stripe.ordering import NOTHING, Change, state, state_before
 Origin = Literal["event", "retrieve", "list"]
 Key = tuple[str, bool, str]
 """What a row is found by: (connect_account_id, livemode, stripe_id)."""
+
+EVENT_PATH: Final = "{data,object}"
+"""Where in an event its object is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def event_snapshot(event: Event, *, received_at: datetime) -> Snapshot:
         origin="event",
         received_at=received_at,
         payload=event.body,
-        path="{data,object}",
+        path=EVENT_PATH,
         deleted=is_deletion(event.type),
         event_id=event.id,
         event_type=event.type,
