@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test lint bench lock clean
+.PHONY: help demo smoke test kill lint bench lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ smoke: .venv/installed ## Tell the same story without a page, check it, and prin
 
 test: .venv/installed ## Run every test, on two processes, with branch coverage
 	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term
+
+kill: .venv/installed ## Kill processes and PostgreSQL while events come in, and count that none is lost
+	$(BIN)/python -m tests.connect.kill
+	KILL_PROCESSING=inline $(BIN)/python -m tests.connect.kill 5000
 
 lint: .venv/installed ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

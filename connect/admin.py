@@ -1,4 +1,4 @@
-"""Owns the admin of the inbox: what was delivered, how far it is, and the button that processes it again."""
+"""Owns the admin of the inbox: what was delivered, how far it is, and the buttons that move it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from collections import Counter
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
-from django.db.models import Case, Value, When
-from django.db.models.functions import Now
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models.query import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from connect.attempts import PENDING
 from connect.conf import ENDPOINTS
 from connect.models import InboxEvent
 from connect.processing import process
+from connect.replay import make_due
+from connect.thin import ENDPOINT as THIN
 from django_stripe.common.admin import ReadOnlyAdmin, badge, stored_json
 from django_stripe.common.changelist import (
+    PLATFORM_VALUE,
     AccountFilter,
     ChoiceFilter,
     ModeFilter,
@@ -54,7 +57,7 @@ class EndpointFilter(ChoiceFilter):
 
 @admin.register(InboxEvent)
 class InboxEventAdmin(ReadOnlyAdmin):
-    """The inbox. Nothing in it is edited; who may change inbox events may have them processed again."""
+    """The inbox. Nothing in it is edited; who may change inbox events may have them processed again, or park them."""
 
     list_display = (
         "event_id",
@@ -69,7 +72,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
     )
     list_filter = (StateFilter, AccountFilter, ModeFilter, EndpointFilter)
     list_reads = ("state", "error")
-    hidden = ("payload",)
+    hidden = ("payload", "related")
     search_fields = ("event_id",)
     search_help_text = _(
         "The whole id of an event (evt_…) or of the object it is about, after you have chosen the account or the "
@@ -108,11 +111,19 @@ class InboxEventAdmin(ReadOnlyAdmin):
         ),
         (_("Payload"), {"fields": ("pretty_payload",)}),
     )
-    actions = ("process_again",)
+    thin_fieldset: ClassVar[Any] = (
+        _("Thin event"),
+        {"fields": ("snapshot_event_link", "pretty_related")},
+    )
+    actions = ("process_again", "park")
 
     def has_process_permission(self, request: HttpRequest) -> bool:
         # Not has_change_permission: nobody edits an event.
         return request.user.has_perm("connect.change_inboxevent")
+
+    def get_fieldsets(self, request: HttpRequest, obj: InboxEvent | None = None) -> Any:
+        is_thin = obj is not None and obj.endpoint == THIN
+        return [*self.fieldsets, *([self.thin_fieldset] if is_thin else [])]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -140,7 +151,7 @@ class InboxEventAdmin(ReadOnlyAdmin):
         """Make the chosen events due, oldest first, and process them; a worker takes up what is cut short."""
         chosen = queryset.exclude(state=State.IGNORED).order_by("id")
         ids = list(chosen.values_list("pk", flat=True)[:PROCESSED_AT_ONCE_MAX])
-        make_due(ids)
+        make_due(ids, [state for state in State if state != State.IGNORED])
         for inbox_id in ids:
             process(inbox_id)
         events = InboxEvent.objects.filter(pk__in=ids)
@@ -153,6 +164,21 @@ class InboxEventAdmin(ReadOnlyAdmin):
             self.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
         if not ids:
             self.message_user(request, _("Ignored events stay ignored."), messages.WARNING)
+
+    @admin.action(
+        description=_("Park (not processed until somebody says so)"), permissions=("process",)
+    )
+    def park(self, request: HttpRequest, queryset: QuerySet[InboxEvent]) -> None:
+        """Set aside those of the chosen events that are not done, and say by whom."""
+        reason = f"Parked by {request.user.get_username()}."
+        pending = queryset.order_by().filter(state__in=PENDING)
+        count = pending.update(state=State.PARKED, error=reason, next_attempt_at=None)
+        text = ngettext("%(count)d event is now parked.", "%(count)d events are now parked.", count)
+        self.message_user(
+            request,
+            text % {"count": count} if count else _("Only what is not done can be parked."),
+            messages.SUCCESS if count else messages.WARNING,
+        )
 
     @admin.display(description=_("state"))
     def state_badge(self, event: InboxEvent) -> SafeString:
@@ -184,10 +210,20 @@ class InboxEventAdmin(ReadOnlyAdmin):
     def pretty_payload(self, event: InboxEvent) -> SafeString:
         return stored_json(event, "payload")
 
+    @admin.display(description=_("the object, as Stripe answered"))
+    def pretty_related(self, event: InboxEvent) -> SafeString | str:
+        if not event.related:
+            return gettext("Stripe was not asked yet.")
+        return stored_json(event, "related")
 
-def make_due(ids: list[int]) -> None:
-    """Let events be processed now, with all their attempts before them; what is waiting keeps its state."""
-    pending = When(state__in=PENDING, then="state")
-    InboxEvent.objects.filter(pk__in=ids).exclude(state=State.IGNORED).update(
-        state=Case(pending, default=Value(State.RECEIVED)), next_attempt_at=Now(), attempts=0
-    )
+    @admin.display(description=_("snapshot event of the same change"))
+    def snapshot_event_link(self, event: InboxEvent) -> SafeString | None:
+        """Where it is found, if it was delivered too."""
+        if not event.snapshot_event_id:
+            return None
+        account = event.connect_account_id or PLATFORM_VALUE
+        found = {AccountFilter.parameter_name: account, SEARCH_VAR: event.snapshot_event_id}
+        page = reverse("admin:connect_inboxevent_changelist", current_app=self.admin_site.name)
+        return format_html(
+            '<a href="{}?{}">{}</a>', page, urlencode(found), event.snapshot_event_id
+        )

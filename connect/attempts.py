@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from django.db import transaction
 
+from connect import telemetry
 from connect.models import InboxEvent
 from django_stripe.database import ALIAS, connection
 
@@ -36,6 +37,13 @@ FROM connect_inboxevent AS e
 WHERE e.id = %s AND e.state IN ('received', 'mirrored', 'failed') FOR UPDATE OF e SKIP LOCKED
 """
 
+# Of the two, the id of the snapshot event is known to both. Not their lane: its other events need not wait. And not in
+# one statement with LOCK, which would see the twin as it was before the wait.
+WAIT: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended(coalesce(nullif(snapshot_event_id, ''), event_id), 0))
+FROM connect_inboxevent WHERE id = %s
+"""
+
 FAIL: Final = """
 UPDATE connect_inboxevent
 SET state = 'failed', attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => %s),
@@ -61,6 +69,12 @@ class Pending(NamedTuple):
     """The names of the handlers that are done with it, or with its twin."""
 
 
+def wait_for_twin(inbox_id: int) -> None:
+    """Have an event and its twin, thin or snapshot, to this transaction until it ends: somebody may be at that one."""
+    with connection().cursor() as cursor:
+        cursor.execute(WAIT, [inbox_id])
+
+
 def lock(inbox_id: int) -> Pending | None:
     """Lock an event until the transaction ends; None: it is done, or somebody else is at it."""
     with connection().cursor() as cursor:
@@ -81,6 +95,7 @@ def fail(pending: Pending, problem: str, *, retry: bool) -> None:
     with connection().cursor() as cursor:
         handled_by = json.dumps(pending.handled_by)
         cursor.execute(FAIL, [wait, problem[:ERROR_LENGTH_MAX], handled_by, pending.id])
+    telemetry.count("failed")
 
 
 def backoff(attempts: int) -> timedelta:

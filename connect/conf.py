@@ -16,6 +16,8 @@ SECRET: Final = re.compile(r"whsec_[A-Za-z0-9+/=]{16,}")
 RETENTION_DAYS_MIN: Final = 30
 RETENTION_DAYS: Final = 90
 DISTINCT_CHARACTERS_MIN: Final = 8
+HEALTH_TOKEN_LENGTH_MIN: Final = 20
+HEALTH_LAG_SECONDS: Final = 300
 
 
 def webhook_secrets(endpoint: str) -> list[str]:
@@ -52,6 +54,22 @@ def processes_inline() -> bool:
     return str(getattr(settings, "CONNECT_PROCESSING", "inline")) == "inline"
 
 
+def wake_up_path() -> str:
+    """Return the path of what is called when an event was stored that a worker is to process; "" for nothing."""
+    return str(getattr(settings, "CONNECT_WAKE_UP", "") or "")
+
+
 def retention_days() -> int:
     """Return after how many days an event that is done is deleted from the inbox."""
     return int(getattr(settings, "CONNECT_INBOX_RETENTION_DAYS", RETENTION_DAYS))
+
+
+def health_token() -> str | None:
+    """Return the token that the health view asks for; None: there is none, or one that could be guessed."""
+    token = getattr(settings, "CONNECT_HEALTH_TOKEN", None)
+    return token if isinstance(token, str) and len(token) >= HEALTH_TOKEN_LENGTH_MIN else None
+
+
+def health_lag_seconds() -> float:
+    """Return how long an event may wait before the health view answers 503."""
+    return float(getattr(settings, "CONNECT_HEALTH_LAG_SECONDS", HEALTH_LAG_SECONDS))

@@ -10,7 +10,8 @@ from typing import Any, Final
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from connect.attempts import fail, lock
+from connect import conf, telemetry, thin
+from connect.attempts import fail, lock, wait_for_twin
 from connect.context import account
 from connect.router import Route, routes_for
 from django_stripe.database import ALIAS, connection
@@ -31,6 +32,8 @@ def handle(inbox_id: int, event: Event) -> None:
     Runs in a transaction of the caller's, which holds the event's lock when it returns. Does nothing if the
     event is done, or somebody else is at it.
     """
+    if conf.webhook_secrets(thin.ENDPOINT):
+        wait_for_twin(inbox_id)
     pending = lock(inbox_id)
     if pending is None:
         return
@@ -39,7 +42,8 @@ def handle(inbox_id: int, event: Event) -> None:
         if route.name in pending.handled_by:
             continue
         try:
-            with transaction.atomic(ALIAS), account(event.account):
+            span = telemetry.span("connect.handler", handler=route.name, event_type=event.type)
+            with span, transaction.atomic(ALIAS), account(event.account):
                 _call(route, event)
         except Exception as error:  # noqa: BLE001 - it is the handler's alone: the others and the mirror go on
             logger.error(
@@ -57,6 +61,7 @@ def handle(inbox_id: int, event: Event) -> None:
         return
     with connection().cursor() as cursor:
         cursor.execute(HANDLED, [json.dumps(pending.handled_by), pending.id])
+    telemetry.count("processed")
 
 
 def _call(route: Route, event: Event) -> None:

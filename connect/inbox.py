@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from connect import thin
+from connect import telemetry, thin
 from connect.models import InboxEvent
 from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event, parse_event
@@ -26,7 +26,8 @@ RETURNING id
 
 def receive(event: Event, *, endpoint: str) -> int | None:
     """Store `event`, which `endpoint` has verified, in one statement; return its inbox id, or None if it was there."""
-    with connection().cursor() as cursor:
+    span = telemetry.span("connect.receive", endpoint=endpoint, event_type=event.type)
+    with span, connection().cursor() as cursor:
         cursor.execute(
             INSERT,
             [
@@ -43,6 +44,7 @@ def receive(event: Event, *, endpoint: str) -> int | None:
             ],
         )
         stored = cursor.fetchone()
+    telemetry.count("received", 1 if stored else 0)
     return stored[0] if stored else None
 
 

@@ -6,21 +6,23 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.utils import timezone
 
-from connect import thin
+from connect import telemetry
 from connect.attempts import PENDING, State, give_back
 from connect.conf import livemode_policy
 from connect.context import UnknownAccount, account
 from connect.handling import handle
 from connect.inbox import stored_event
 from connect.models import InboxEvent
+from connect.related import mirror_related
 from connect.router import routes_for
+from connect.unsettled import settle_in_account
 from django_stripe.conf import configured_modes
 from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event
 from django_stripe.mirroring import Outcome, mirror_one
 from django_stripe.refusal import PayloadRefused
-from django_stripe.settling import settle
 from django_stripe.snapshot import Snapshot, event_snapshot
 
 UNKNOWN_ACCOUNT: Final = "This account is not known here."
@@ -46,26 +48,39 @@ def process(inbox_id: int, event: Event | None = None) -> Outcome:
     what was stored, if the caller has it at hand. Returns what the mirror did.
     """
     event = stored_event(inbox_id) if event is None else event
+    routes = routes_for(event)
+    outcome = mirror_stored(inbox_id, event, done=not routes)
+    if outcome is None:
+        return Outcome()
+    for model, key in outcome.unsettled:
+        settle_in_account(model, key, turns=1)
+    if routes:
+        with transaction.atomic(ALIAS):
+            handle(inbox_id, stored_event(inbox_id) if event.is_thin else event)
+    return outcome
+
+
+def mirror_stored(inbox_id: int, event: Event, *, done: bool) -> Outcome | None:
+    """Write the rows of one stored event, and how far it is: that it is `done`, or that handlers are to hear of it.
+
+    None: somebody else has it, or it cannot be retrieved, stored or entered, which is recorded.
+    """
     if event.livemode not in configured_modes():
         endpoints = InboxEvent.objects.using(ALIAS).filter(pk=inbox_id)
         state = refused_mode(endpoints.values_list("endpoint", flat=True).get())
         if state is not None:
             _set_aside(inbox_id, state, NO_KEY)
-            return Outcome()
-    routes = routes_for(event)
-    mirror = thin.mirror_related if event.is_thin else _mirror
+            return None
+    mirror = mirror_related if event.is_thin else _mirror
     try:
-        outcome = mirror(inbox_id, event, done=not routes)
+        outcome = mirror(inbox_id, event, done=done)
     except UnknownAccount:
         _set_aside(inbox_id, State.PARKED, UNKNOWN_ACCOUNT)
-        return Outcome()
-    if outcome is None:
-        return Outcome()
-    for model, key in outcome.unsettled:
-        settle(model, key, turns=1)
-    if routes:
-        with transaction.atomic(ALIAS):
-            handle(inbox_id, stored_event(inbox_id) if event.is_thin else event)
+        return None
+    except PayloadRefused as refusal:
+        give_back(inbox_id, refused(event.object_type, event.object_id, refusal), retry=False)
+        return None
+    telemetry.count("processed", int(done and outcome is not None))
     return outcome
 
 
@@ -82,22 +97,17 @@ def snapshot_of(event: Event, received_at: datetime) -> Snapshot:
 
 
 def _mirror(inbox_id: int, event: Event, *, done: bool) -> Outcome | None:
-    """Write the rows of a pending event, and in the same transaction how far it is.
-
-    None: somebody else has it, or it cannot be stored, which is recorded.
-    """
+    """Write the rows of a pending event, and in the same transaction how far it is; None: somebody else has it."""
     state = State.PROCESSED if done else State.MIRRORED
-    try:
-        with transaction.atomic(ALIAS), connection().cursor() as cursor:
-            cursor.execute(CLAIM, [state, done, done, inbox_id])
-            claimed = cursor.fetchone()
-            if claimed is None:
-                return None
-            with account(event.account):
-                return mirror_one(snapshot_of(event, claimed[0]))
-    except PayloadRefused as refusal:
-        give_back(inbox_id, refused(event.object_type, event.object_id, refusal), retry=False)
-        return None
+    with transaction.atomic(ALIAS), connection().cursor() as cursor:
+        cursor.execute(CLAIM, [state, done, done, inbox_id])
+        claimed = cursor.fetchone()
+        if claimed is None:
+            return None
+        with account(event.account):
+            outcome = mirror_one(snapshot_of(event, claimed[0]))
+    telemetry.waited((timezone.now() - claimed[0]).total_seconds())
+    return outcome
 
 
 def refused(object_type: str, object_id: str, reason: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -100,6 +100,15 @@ def on(*patterns: str, object_type: str = "") -> Callable[[Function], Function]:
 def routes() -> list[Route]:
     """Return every route, in the order in which the handlers were registered."""
     return list(_routes.values())
+
+
+def is_heard_twice(event: Event) -> bool:
+    """Say whether a handler that wants this thin event of a v1 object would also be called for its snapshot twin."""
+    name = event.type.removeprefix("v1.")
+    if name == event.type:
+        return False  # v2's objects have no snapshot events
+    of_twin = {route.name for route in routes_for(replace(event, type=name, is_thin=False))}
+    return any(route.name in of_twin for route in routes_for(event))
 
 
 def routes_for(event: Occurrence) -> list[Route]:

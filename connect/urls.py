@@ -2,8 +2,13 @@
 
 from django.urls import path
 
+from connect.health_views import health, metrics
 from connect.views import webhook
 
 app_name = "connect"
 
-urlpatterns = [path("webhooks/<slug:endpoint>/", webhook, name="webhook")]
+urlpatterns = [
+    path("webhooks/<slug:endpoint>/", webhook, name="webhook"),
+    path("health/", health, name="health"),
+    path("metrics/", metrics, name="metrics"),
+]

@@ -11,11 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from connect import conf
+from connect import conf, thin
 from connect.inbox import receive
 from connect.processing import process
 from connect.signature import SignatureMismatch, verify
-from django_stripe.event import Event, InvalidEvent, parse_event
+from connect.wake_ups import wake_up
+from django_stripe.envelope import InvalidEvent
+from django_stripe.event import Event, parse_event
 from django_stripe.failure import where
 
 logger = logging.getLogger(__name__)
@@ -27,9 +29,9 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 @require_POST
 @transaction.non_atomic_requests  # what is answered 200 has to be stored by then
 def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
-    """Take an event that Stripe delivers to `endpoint`: ``"platform"`` or ``"connect"``.
+    """Take an event that Stripe delivers to `endpoint`: ``"platform"``, ``"connect"`` or ``"thin"``.
 
-    200: it is stored, now or before. 400: not signed with a secret of this endpoint, or no snapshot event.
+    200: it is stored, now or before. 400: not signed with a secret of this endpoint, or no event of its kind.
     404: the endpoint has no usable secret. 413: larger than any event. Stripe retries all but 200 for
     three days. https://docs.stripe.com/webhooks
     """
@@ -47,15 +49,15 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
         return _refusal(413, f"The body is larger than {BODY_BYTES_MAX} bytes.")
     try:
         verify(body, request.headers.get("Stripe-Signature", ""), secrets)
-        event = parse_event(body)
+        event = thin.parse(body) if endpoint == thin.ENDPOINT else parse_event(body)
     except (SignatureMismatch, InvalidEvent) as error:
         logger.warning("A delivery to the webhook endpoint %r was refused: %s", endpoint, error)
         return _refusal(400, str(error))
     inbox_id = receive(event, endpoint=endpoint)
     if inbox_id is None:
         return HttpResponse("Received before.\n", content_type="text/plain")
-    if conf.processes_inline():
-        transaction.on_commit(partial(_process, inbox_id, event))
+    then = partial(_process, inbox_id) if conf.processes_inline() else wake_up
+    transaction.on_commit(partial(then, event))
     return HttpResponse("Received.\n", content_type="text/plain")
 
 

@@ -12,14 +12,14 @@ from django.db import Error, close_old_connections
 
 from connect.draining import Drainer
 from connect.retention import prune
+from connect.unsettled import settle_due
 from django_stripe.database import connection
 from django_stripe.failure import where
-from django_stripe.settling import settle_due
 
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.05
-"""How long an idle worker waits. Not LISTEN: it holds a lock at every commit, and ends at a transaction pooler."""
+"""How long a worker rests that is not behind. No LISTEN: NOTIFY locks at each commit, and poolers do not pass it."""
 SETTLE_EVERY_SECONDS: Final = 1.0
 PRUNE_EVERY_SECONDS: Final = 3600.0
 RECONNECT_SECONDS_MAX: Final = 5.0
@@ -33,14 +33,14 @@ class Worker:
         self._drainer = Drainer(stopping=self._stop.is_set)
         self._next: dict[Callable[[], object], float] = {}
         self.moved = 0
-        """How many events got further."""
+        """How many steps events were brought further: rows, handlers."""
 
     def stop(self) -> None:
         """Let it end after the batch or the handler it is at; may be called by a signal handler."""
         self._stop.set()
 
     def run_once(self) -> int:
-        """Drain, settle and drain again what that made due; return how many events got further. Errors are raised."""
+        """Drain, settle and drain again what that made due; return how many steps were done. Errors are raised."""
         self.moved += self._drainer.drain()
         settle_due()
         return self.moved
@@ -50,8 +50,7 @@ class Worker:
         pause = POLL_SECONDS
         while not self._stop.is_set():
             try:
-                moved = self._drainer.round()
-                self.moved += moved
+                self.moved += self._drainer.round()
                 self._every(SETTLE_EVERY_SECONDS, settle_due)
                 self._every(PRUNE_EVERY_SECONDS, prune)
             except Error as error:
@@ -63,7 +62,8 @@ class Worker:
             else:
                 pause = POLL_SECONDS
                 close_old_connections()
-                if not moved:
+                # A short rest, also while events come in: the next batch is then larger, and costs no more.
+                if not self._drainer.is_behind:
                     self._stop.wait(pause)
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:

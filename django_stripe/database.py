@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
 if TYPE_CHECKING:
@@ -16,3 +17,20 @@ ALIAS: Final = DEFAULT_DB_ALIAS
 def connection() -> DatabaseWrapper:
     """Return this thread's connection to it."""
     return connections[ALIAS]  # type: ignore[return-value]
+
+
+BinaryCursor = type[psycopg.Cursor[Any]]
+
+_binary_cursors: list[BinaryCursor] = [psycopg.Cursor]
+
+
+def write_with(cursor: BinaryCursor) -> None:
+    """Let the mirror's own SQL, which goes past Django's cursors, be sent by cursors of this class."""
+    _binary_cursors[:] = [cursor]
+
+
+def binary_cursor() -> psycopg.Cursor[Any]:
+    """Return a cursor that sends parameters in binary; Django's own bind them on the client, as text."""
+    wrapper = connection()
+    wrapper.ensure_connection()
+    return _binary_cursors[0](wrapper.connection)

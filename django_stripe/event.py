@@ -8,18 +8,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import orjson
 import stripe
 
 from django_stripe.database import ALIAS
+from django_stripe.envelope import (
+    CREATED_UNIX_MAX,
+    InvalidEvent,
+    plain_text,
+    read,
+    required_livemode,
+    required_text,
+)
 from django_stripe.platform import PLATFORM, PlatformLiteral, account_key, account_of
 
 if TYPE_CHECKING:
     from django_stripe.common.models import AbstractStripeModel
-
-ID_LENGTH_MAX: Final = 255
-INTEGER_DIGITS_MAX: Final = 4000
-CREATED_UNIX_MAX: Final = 253_402_300_799  # the end of the year 9999, the last that Python can say
 
 # Stripe's word for a subscription that has ended; it can still be retrieved, with status "canceled".
 # https://docs.stripe.com/billing/subscriptions/webhooks
@@ -27,10 +30,6 @@ NOT_DELETIONS: Final = frozenset({"customer.subscription.deleted"})
 
 # A charge has no `charge.created`: the first of these is its birth.
 CHARGE_BIRTHS: Final = frozenset({"charge.pending", "charge.succeeded", "charge.failed"})
-
-
-class InvalidEvent(ValueError):
-    """These bytes are no snapshot event. The webhook view answers 400; nobody else need catch it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ class Event:
     request_id: str | None = None
     idempotency_key: str | None = None
     is_thin: bool = False
-    """It names its object, and `object` is what Stripe answered when it was asked for it."""
+    """It names its object: `object` is what Stripe answered when it was asked for it; before that, and where it cannot
+    be asked for, the id and the type alone."""
 
     @property
     def connect_account_id(self) -> str:
@@ -66,12 +66,12 @@ class Event:
     @property
     def object_type(self) -> str:
         """Stripe's name of the object: ``"charge"``, also for a ``payment.created``; ``""`` if it has none."""
-        return _plain_text(self.object.get("object")) or ""
+        return plain_text(self.object.get("object")) or ""
 
     @property
     def object_id(self) -> str:
         """The object's id, or ``""`` for an object without one, such as a balance."""
-        return _plain_text(self.object.get("id")) or ""
+        return plain_text(self.object.get("id")) or ""
 
     def find_row(self) -> AbstractStripeModel | None:
         """Return the row of the object as it is now; None: its object is not installed, or has no row."""
@@ -80,8 +80,12 @@ class Event:
         model = model_for(self.object_type)
         if model is None or not self.object_id:
             return None
+        accounts = {self.connect_account_id}
+        if self.is_thin and self.object_type == "account":
+            # v2 tells of the accounts of merchants in the platform's own scope; their rows are theirs.
+            accounts.add(self.object_id)
         rows = model.objects.using(ALIAS).filter(livemode=self.livemode, stripe_id=self.object_id)
-        return rows.filter(connect_account_id=self.connect_account_id).first()
+        return rows.filter(connect_account_id__in=accounts).first()
 
 
 def is_deletion(event_type: str) -> bool:
@@ -101,10 +105,7 @@ def parse_event(body: bytes | str) -> Event:
 
     Raises InvalidEvent, with what is wrong, for anything else; a thin event is told where it belongs.
     """
-    text = _decode(body)
-    envelope = _load(text)
-    if not isinstance(envelope, dict):
-        raise InvalidEvent("The body is JSON, but no object: an event is expected.")
+    text, envelope = read(body)
     if envelope.get("object") == "v2.core.event":
         raise InvalidEvent(
             "This is a thin event. Send this destination's events to the thin endpoint, or make it a snapshot one."
@@ -119,17 +120,17 @@ def parse_event(body: bytes | str) -> Event:
     request = envelope.get("request")
     request = request if isinstance(request, dict) else {}
     return Event(
-        id=_required_text(envelope, "id"),
-        type=_required_text(envelope, "type"),
+        id=required_text(envelope, "id"),
+        type=required_text(envelope, "type"),
         account=_account(envelope),
-        livemode=_livemode(envelope),
+        livemode=required_livemode(envelope),
         created=_created(envelope),
         object=value,
         body=text,
         previous_attributes=previous if isinstance(previous, dict) else None,
-        api_version=_plain_text(envelope.get("api_version")),
-        request_id=_plain_text(request.get("id")),
-        idempotency_key=_plain_text(request.get("idempotency_key")),
+        api_version=plain_text(envelope.get("api_version")),
+        request_id=plain_text(request.get("id")),
+        idempotency_key=plain_text(request.get("idempotency_key")),
     )
 
 
@@ -150,68 +151,10 @@ def as_event(event: Event | stripe.Event | Mapping[str, Any] | str | bytes) -> E
         ) from None
 
 
-def _decode(body: bytes | str) -> str:
-    if isinstance(body, str):
-        return body
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidEvent(
-            f"The body is not UTF-8: {error.reason} at byte {error.start}."
-        ) from None
-
-
-def _load(text: str) -> object:
-    try:
-        return orjson.loads(text)
-    except (orjson.JSONDecodeError, UnicodeEncodeError) as error:
-        if "depth limit" in str(error):
-            raise InvalidEvent("The body is nested too deeply to be an event.") from None
-    # Stricter than JSON, orjson refuses lone surrogates and numbers beyond a double: such an event is to be kept.
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_int=_integer)
-    except RecursionError:
-        raise InvalidEvent("The body is nested too deeply to be an event.") from None
-    except ValueError as error:
-        raise InvalidEvent(f"The body is not JSON: {error}") from None
-
-
-def _integer(digits: str) -> int | str:
-    """Python refuses to read endless integers; such a one is in the object, which PostgreSQL is to judge."""
-    return int(digits) if len(digits) < INTEGER_DIGITS_MAX else digits
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
-def _plain_text(value: object) -> str | None:
-    """Return a value that is fit to be a key or a label, else None: it goes into text columns and log lines."""
-    if isinstance(value, str) and 0 < len(value) <= ID_LENGTH_MAX and value.isprintable():
-        return value
-    return None
-
-
-def _required_text(envelope: dict[str, Any], key: str) -> str:
-    value = _plain_text(envelope.get(key))
-    if value is None:
-        raise InvalidEvent(
-            f'The event\'s "{key}" is missing, or is no text of up to {ID_LENGTH_MAX} characters.'
-        )
-    return value
-
-
 def _account(envelope: dict[str, Any]) -> str | PlatformLiteral:
     if envelope.get("account") is None:
         return PLATFORM
-    return account_of(_required_text(envelope, "account"))
-
-
-def _livemode(envelope: dict[str, Any]) -> bool:
-    value = envelope.get("livemode")
-    if not isinstance(value, bool):
-        raise InvalidEvent('The event\'s "livemode" is neither true nor false.')
-    return value
+    return account_of(required_text(envelope, "account"))
 
 
 def _created(envelope: dict[str, Any]) -> datetime:

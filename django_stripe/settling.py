@@ -18,7 +18,7 @@ from django_stripe.conf import setting
 from django_stripe.database import ALIAS
 from django_stripe.failure import where
 from django_stripe.mirroring import mirror
-from django_stripe.retrieval import retrieve, tombstone
+from django_stripe.retrieval import key_of, retrieve, tombstone
 from django_stripe.snapshot import Key, Snapshot
 from django_stripe.upsert import clock
 
@@ -63,7 +63,7 @@ def settle(model: type[AbstractStripeModel], key: Key, *, turns: int = TURNS_MAX
 def settle_due(limit: int = 100) -> int:
     """Settle up to `limit` rows that are due, of every object; return how many were settled."""
     settled = 0
-    for model, key in _due(limit):
+    for model, key in due(limit):
         try:
             settled += settle(model, key)
         except Exception as error:  # noqa: BLE001 - it is this row's, and the others are not to wait for it
@@ -71,10 +71,11 @@ def settle_due(limit: int = 100) -> int:
     return settled
 
 
-def _due(limit: int) -> Iterable[tuple[type[AbstractStripeModel], Key]]:
+def due(limit: int) -> Iterable[tuple[type[AbstractStripeModel], Key]]:
+    """Return the keys of up to `limit` rows of each object that Stripe is to be asked for now."""
     for model in registry.models_by_object().values():
-        due = model.objects.using(ALIAS).filter(settle_at__lte=Now()).order_by("settle_at")
-        for key in due.values_list("connect_account_id", "livemode", "stripe_id")[:limit]:
+        rows = model.objects.using(ALIAS).filter(settle_at__lte=Now()).order_by("settle_at")
+        for key in rows.values_list("connect_account_id", "livemode", "stripe_id")[:limit]:
             yield model, key
 
 
@@ -84,7 +85,7 @@ def _ask(row: AbstractStripeModel) -> Snapshot | None:
         return retrieve(row)
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
-            return tombstone(row, error, requested_at=requested_at)
+            return tombstone(row.stripe_object, key_of(row), error, requested_at=requested_at)
         problem = describe(error)
     except stripe.StripeError as error:
         problem = describe(error)

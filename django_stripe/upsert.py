@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import psycopg
-
-from django_stripe.database import connection
+from django_stripe.database import binary_cursor, connection
 from django_stripe.snapshot import Key, Snapshot
 
 if TYPE_CHECKING:
+    import psycopg
+
     from django_stripe.common.models import AbstractStripeModel
 
 INSERT: Final = """
@@ -184,10 +184,7 @@ def _read(statement: str, parameters: Sequence[Any]) -> list[Any]:
 
 @contextmanager
 def _cursor() -> Iterator[psycopg.Cursor[Any]]:
-    """A cursor that sends parameters in binary; Django's own bind them on the client, as text."""
-    wrapper = connection()
-    wrapper.ensure_connection()
-    with wrapper.wrap_database_errors, psycopg.Cursor(wrapper.connection) as cursor:
+    with connection().wrap_database_errors, binary_cursor() as cursor:
         yield cursor
 
 

@@ -1,5 +1,7 @@
 """The admin of the inbox: it shows what was delivered, fast, and edits nothing."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib import admin
 from django.db import connection
@@ -72,6 +74,35 @@ def test_the_payload_is_shown_as_text_and_as_it_was_sent(client):
     assert "\\u0000" in text
     assert "<script>x" not in text
     assert "<b>" not in text + client.get(CHANGELIST).text
+
+
+def test_a_thin_event_is_shown_with_what_stripe_answered_and_its_twin(client):
+    event = delivered()
+    page = client.get(change(event)).text
+    assert "Thin event" not in page
+    InboxEvent.objects.update(endpoint="thin")
+    assert "Stripe was not asked yet." in client.get(change(event)).text
+    InboxEvent.objects.update(related='{"id": "ch_1", "fee": 1.10}', snapshot_event_id="evt_2")
+    text = client.get(change(event)).text
+    assert "&quot;fee&quot;: 1.10" in text
+    assert f'<a href="{CHANGELIST}?account=acct_1&amp;q=evt_2">evt_2</a>' in text
+    delivered(2)
+    assert ids_listed(client.get(f"{CHANGELIST}?account=acct_1&q=evt_2")) == ["evt_2"]
+
+
+def test_the_twin_of_the_platforms_event_is_among_the_platforms(client):
+    event = delivered(account=None)
+    InboxEvent.objects.update(endpoint="thin", snapshot_event_id="evt_2")
+    assert "?account=platform&amp;q=evt_2" in client.get(change(event)).text
+
+
+def test_when_it_is_tried_again_is_shown(client):
+    event = delivered()
+    at = datetime(2027, 1, 2, 12, tzinfo=UTC)
+    InboxEvent.objects.update(state=State.FAILED, attempts=7, next_attempt_at=at)
+    text = client.get(change(event)).text
+    assert '<div class="readonly">7</div>' in text
+    assert "Jan. 2, 2027" in text
 
 
 def test_an_event_leads_to_the_row_it_is_about(client):

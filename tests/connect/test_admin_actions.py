@@ -1,7 +1,8 @@
-"""The button of the inbox's admin: chosen events are processed again, by those who may."""
+"""The buttons of the inbox's admin: chosen events are processed again or parked, by those who may."""
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db.models.functions import Now
 from django.test import Client
 
 import connect
@@ -9,6 +10,8 @@ from connect import router
 from connect.admin import PROCESSED_AT_ONCE_MAX
 from connect.models import InboxEvent
 from connect.processing import process
+from connect.replay import make_due
+from connect.worker import Worker
 from django_stripe.registry import model_for
 from tests.connect.inbox_pages import CHANGELIST, State, change, delivered, messages_of
 
@@ -25,6 +28,10 @@ def client(admin_client):
 def process_again(client, *events, **extra):
     chosen = {"action": "process_again", "_selected_action": [e.pk for e in events], "index": 0}
     return client.post(CHANGELIST, {**chosen, **extra}, follow=True)
+
+
+def park(client, *events):
+    return process_again(client, *events, action="park")
 
 
 @pytest.fixture
@@ -90,6 +97,55 @@ def test_no_more_than_a_page_is_processed_at_once(client, heard):
     assert len(heard) == PROCESSED_AT_ONCE_MAX
 
 
+@pytest.mark.parametrize("state", [State.FAILED, State.PARKED, State.PROCESSED])
+def test_an_event_that_is_cut_short_waits_for_a_worker(client, state):
+    """As when this process ends between the two: nothing waits for a time that is past."""
+    event = delivered()
+    InboxEvent.objects.update(state=state, attempts=3, next_attempt_at=Now(), error="before")
+    make_due([event.pk], [state])
+    event.refresh_from_db()
+    assert (event.state, event.attempts, event.next_attempt_at) == (State.RECEIVED, 0, None)
+    assert Worker().run_once() == 1
+    event.refresh_from_db()
+    assert event.state == State.PROCESSED
+
+
+@pytest.mark.parametrize("state", [State.RECEIVED, State.MIRRORED, State.FAILED])
+def test_an_event_that_is_not_done_is_parked_and_says_by_whom(client, heard, state):
+    event = delivered()
+    InboxEvent.objects.update(state=state, next_attempt_at=Now(), error="before")
+    response = park(client, event)
+    event.refresh_from_db()
+    assert (event.state, event.next_attempt_at) == (State.PARKED, None)
+    assert event.error == "Parked by admin."
+    assert messages_of(response) == ["1 event is now parked."]
+    Worker().run_once()
+    assert heard == []
+    process_again(client, event)
+    event.refresh_from_db()
+    assert (event.state, event.error, heard) == (State.PROCESSED, "", ["evt_1"])
+
+
+@pytest.mark.parametrize("state", [State.PROCESSED, State.IGNORED, State.PARKED])
+def test_what_is_done_or_set_aside_is_not_parked(client, state):
+    event = delivered()
+    InboxEvent.objects.update(state=state, error="before")
+    response = park(client, event)
+    event.refresh_from_db()
+    assert (event.state, event.error) == (state, "before")
+    assert messages_of(response) == ["Only what is not done can be parked."]
+
+
+def test_all_that_the_list_shows_is_parked_at_once_and_nothing_else(client):
+    events = [delivered(n) for n in range(PROCESSED_AT_ONCE_MAX + 1)]
+    other = delivered(999, account="acct_2")
+    chosen = {"action": "park", "_selected_action": [events[0].pk], "select_across": 1, "index": 0}
+    response = client.post(f"{CHANGELIST}?account=acct_1", chosen, follow=True)
+    assert messages_of(response) == [f"{len(events)} events are now parked."]
+    other.refresh_from_db()
+    assert other.state == State.RECEIVED
+
+
 # Who may do what
 
 
@@ -108,11 +164,13 @@ def test_without_permission_nobody_sees_an_event():
     assert client.get(change(event)).status_code == 403
 
 
-def test_who_may_only_view_cannot_process(heard):
+def test_who_may_only_view_can_neither_process_nor_park(heard):
     event = delivered()
     client = staff("view_inboxevent")
-    assert "process_again" not in client.get(CHANGELIST).text
+    for button in ("process_again", "park"):
+        assert f'value="{button}"' not in client.get(CHANGELIST).text
     assert process_again(client, event).status_code == 403
+    assert park(client, event).status_code == 403
     event.refresh_from_db()
     assert (event.state, heard) == (State.RECEIVED, [])
 

@@ -9,7 +9,8 @@ from django.db import DatabaseError, connections, transaction
 
 from django_stripe import Snapshot, mirror
 from django_stripe.customer.models import Customer
-from django_stripe.event import InvalidEvent, as_event, parse_event
+from django_stripe.envelope import InvalidEvent
+from django_stripe.event import as_event, parse_event
 from django_stripe.mirroring import mirror_one
 from django_stripe.refusal import PayloadRefused
 

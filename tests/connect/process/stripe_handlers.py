@@ -1,0 +1,16 @@
+"""A handler that goes on when the test lets it."""
+
+from django.db import connection
+
+import connect
+from tests.connect.working import leave_an_effect
+
+GATE = 20_000
+"""The number of the advisory lock that the test holds."""
+
+
+@connect.on("*")
+def waits_at_the_gate(event):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [GATE])
+    leave_an_effect(event)
