@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from connect.models import InboxEvent
 from tests.conftest import customer
-from tests.connect.process.stripe_handlers import GATE
+from tests.connect.process import GATE
 from tests.connect.working import effects, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

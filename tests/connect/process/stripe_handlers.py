@@ -3,10 +3,8 @@
 from django.db import connection
 
 import connect
+from tests.connect.process import GATE
 from tests.connect.working import leave_an_effect
-
-GATE = 20_000
-"""The number of the advisory lock that the test holds."""
 
 
 @connect.on("*")
