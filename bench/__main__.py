@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from bench import product, server, webhooks
+from bench import end_to_end, product, server, webhooks
 
 DJSTRIPE_PYTHON: Final = ".venv-djstripe/bin/python"
 
@@ -22,7 +22,11 @@ def _main(djstripe_python: Path) -> None:
             product.run("bench.mirroring", url)
         with running.database("bench_drain") as url:
             product.run("bench.draining", url)
-        webhooks.measure(running, djstripe_python)
+        with running.database("bench_poison") as url:
+            product.run("bench.poison", url)
+        with running.statements() as statements:
+            webhooks.measure(running, statements, djstripe_python)
+            end_to_end.measure(running, statements, djstripe_python)
 
 
 if __name__ == "__main__":

@@ -7,26 +7,26 @@ import hmac
 from typing import Any, Final
 
 from bench.charge import account_id, charge, refunded
+from bench.links import LINKS
 from bench.payload import payload
 
 API_VERSION: Final = "2026-05-27.dahlia"
 SECRET: Final = "whsec_bEnChMaRkBENCHMARKbenchmark123"  # noqa: S105 - it guards nothing
 """The signing secret of either product's endpoint."""
 
-# Each of these names another object, which dj-stripe would have to ask Stripe for as well: the
-# comparison is of what it does at the least.
-LINKS: Final = ("balance_transaction", "customer", "payment_intent", "payment_method")
-
 
 def lone_charge(number: int) -> dict[str, Any]:
-    """Return the charge of this number as it names no other object."""
+    """Return the charge of this number as if it named no other object.
+
+    dj-stripe asks Stripe for every object that a charge names: this is the least that it ever has to do.
+    """
     return charge(number) | dict.fromkeys(LINKS)
 
 
-def delivery(number: int) -> bytes:
+def delivery(number: int, *, linked: bool = False) -> bytes:
     """Return the body of the delivery of this number; charges come one after the other, both events each."""
     charge_number, is_refund = divmod(number, 2)
-    value = lone_charge(charge_number)
+    value = charge(charge_number) if linked else lone_charge(charge_number)
     data: dict[str, Any] = {"object": value}
     if is_refund:
         data = {

@@ -24,7 +24,7 @@ from django_stripe.mirroring import Outcome
 
 ROWS: Final = 30_000
 SLICE_ROWS: Final = 5_000
-PASSES: Final = 3
+PASSES: Final = 2
 PAGE_ROWS: Final = 100
 """As many as Stripe lists at once."""
 FLOOR: Final = 0.6

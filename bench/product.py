@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, LiteralString
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class Product:
     environment: Mapping[str, str] = field(default_factory=dict)
     has_worker: bool = False
     """Whether a `connect_worker` runs beside it."""
+    times: int = 1
+    """How many times as many deliveries as the others it is given, if it is so much faster."""
+    rows: LiteralString = ""
+    """What counts its charges and sums up their refunds; nothing, if it does not make rows of them."""
 
     @property
     def database(self) -> str:
@@ -80,15 +84,20 @@ def _worker(product: Product, environment: Mapping[str, str]) -> Iterator[None]:
         command, env=os.environ | environment | settings, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout  # noqa: S101 - it is a pipe
-        _answer(process.stdout)
-        yield
-        process.terminate()
+        try:
+            _answer(process.stdout)
+            yield
+        finally:
+            process.terminate()
+            # It says at its end what it has done, and somebody has to listen.
+            process.stdout.read()
 
 
 @contextmanager
-def stripe_api(charges: int) -> Iterator[str]:
-    """Run the process that answers for Stripe during a block; provide its address."""
-    with _child([sys.executable, "-m", "bench.stripe_api", str(charges)], {}) as (_, answers):
+def stripe_api(charges: int, *, linked: bool) -> Iterator[str]:
+    """Run the process that answers for Stripe during a block, for charges and what they name; provide its address."""
+    command = [sys.executable, "-m", "bench.stripe_api", str(charges), *["linked"] * linked]
+    with _child(command, {}) as (_, answers):
         yield _answer(answers)
 
 

@@ -1,6 +1,6 @@
 """Owns the Stripe that dj-stripe asks: a process that answers from memory at once, kinder than any network.
 
-`python -m bench.stripe_api CHARGES` prints its address; ``GET /requests`` says how often it was asked.
+`python -m bench.stripe_api CHARGES [linked]` prints its address; ``GET /requests`` says how often it was asked.
 """
 
 from __future__ import annotations
@@ -9,21 +9,26 @@ import asyncio
 import sys
 from typing import Any, Final, cast
 
-from bench.charge import ACCOUNTS, account_id, refunded
+from bench.charge import ACCOUNTS, account_id, charge, refunded
 from bench.delivery import lone_charge
+from bench.links import balance_transaction, linked_objects
 from bench.payload import payload
 
 PLATFORM: Final = "acct_platform00000000"
 COUNTER: Final = "/requests"
 
 
-def objects(charges: int) -> dict[str, dict[str, Any]]:
-    """Return what can be retrieved, by path: charges as they are after all their events."""
+def objects(charges: int, *, linked: bool) -> dict[str, dict[str, Any]]:
+    """Return what can be retrieved, by path: charges as they are after all their events, and what they name."""
     accounts = [PLATFORM, *map(account_id, range(ACCOUNTS))]
     found = {f"/v1/accounts/{each}": _account(each) for each in accounts}
     found["/v1/account"] = _account(PLATFORM)
     for number in range(charges):
-        value = refunded(lone_charge(number))
+        value = refunded(charge(number) if linked else lone_charge(number))
+        if linked:
+            found |= linked_objects(value)
+            # dj-stripe asks for it expanded, which saves it a call.
+            value |= {"balance_transaction": balance_transaction(value)}
         found[f"/v1/charges/{value['id']}"] = value
     return found
 
@@ -76,8 +81,9 @@ class Connection(asyncio.Protocol):
         self.transport.write(head % (status, len(body)) + body)
 
 
-async def _serve(charges: int) -> None:
-    bodies = {path.encode(): payload(each).encode() for path, each in objects(charges).items()}
+async def _serve(charges: int, *, linked: bool) -> None:
+    found = objects(charges, linked=linked)
+    bodies = {path.encode(): payload(each).encode() for path, each in found.items()}
     requests: list[bytes] = []
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(bodies, requests), "127.0.0.1", 0)
@@ -88,4 +94,4 @@ async def _serve(charges: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(int(sys.argv[1]), linked="linked" in sys.argv[2:]))

@@ -11,7 +11,12 @@ from django.db import transaction
 
 from django_stripe import registry, ties, upsert
 from django_stripe.database import ALIAS
-from django_stripe.refusal import PayloadRefused, payload_refused
+from django_stripe.refusal import (
+    PayloadRefused,
+    certain_refusal,
+    is_suspect,
+    payload_refused,
+)
 from django_stripe.snapshot import Key, Snapshot
 
 if TYPE_CHECKING:
@@ -57,10 +62,12 @@ def mirror(snapshots: Iterable[Snapshot]) -> Outcome:
     outcome = Outcome()
     groups: dict[str, dict[Key, list[Snapshot]]] = {}
     for snapshot in snapshots:
-        if snapshot.stripe_id and registry.model_for(snapshot.object):
-            groups.setdefault(snapshot.object, {}).setdefault(snapshot.key, []).append(snapshot)
-        else:
+        if not snapshot.stripe_id or not registry.model_for(snapshot.object):
             outcome.not_installed += 1
+        elif reason := certain_refusal(snapshot.payload):
+            outcome.refused.append(Refusal(snapshot, reason))
+        else:
+            groups.setdefault(snapshot.object, {}).setdefault(snapshot.key, []).append(snapshot)
     for stripe_object in sorted(groups):  # one order of tables for everyone
         model = registry.models_by_object()[stripe_object]
         for turn in _turns(groups[stripe_object]):
@@ -111,7 +118,7 @@ def _write(model: type[AbstractStripeModel], groups: dict[Key, Group], outcome: 
         with payload_refused(), transaction.atomic(ALIAS):
             _write_all(model, groups, outcome)
     except PayloadRefused as refused:
-        parts = _halves(groups)
+        parts = _suspects(groups) or _halves(groups)
         for part in parts:
             _write(model, part, outcome)
         if not parts:
@@ -143,6 +150,15 @@ def _has_rivals(newest: Snapshot, group: Group) -> bool:
     return len(group) > 1 and any(
         s.as_of == newest.as_of and s.event_id != newest.event_id for s in group
     )
+
+
+def _suspects(groups: dict[Key, Group]) -> list[dict[Key, Group]]:
+    """Split those of `groups` off that are likely to be at fault, each by itself; empty where that splits nothing."""
+    suspects = {key for key, group in groups.items() if any(is_suspect(s.payload) for s in group)}
+    if not suspects or len(groups) == 1:
+        return []
+    others = {key: group for key, group in groups.items() if key not in suspects}
+    return [*([others] if others else []), *({key: groups[key]} for key in sorted(suspects))]
 
 
 def _halves(groups: dict[Key, Group]) -> list[dict[Key, Group]]:
