@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from django.conf import settings
 
-ENDPOINTS: Final = ("platform", "connect", "thin")
+SNAPSHOT_ENDPOINTS: Final = ("platform", "connect")
+ENDPOINTS: Final = (*SNAPSHOT_ENDPOINTS, "thin")
 POLICIES: Final = ("accept", "park", "ignore")
 PROCESSING: Final = ("inline", "worker")
 

@@ -20,7 +20,7 @@ from django.urls import reverse
 
 import connect
 from connect import testing
-from connect.conf import ENDPOINTS
+from connect.conf import SNAPSHOT_ENDPOINTS
 from django_stripe.account.models import Account
 from example_platform.environment import ROOT
 
@@ -104,7 +104,7 @@ def use(stand_in: StandIn, shop_url: str) -> None:
     settings.STRIPE_API_BASE = stand_in.url
     client = connect.client(account=connect.PLATFORM)
     secrets = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in SNAPSHOT_ENDPOINTS:
         created = client.v1.webhook_endpoints.create(
             {
                 "url": shop_url + reverse("connect:webhook", args=[endpoint]),

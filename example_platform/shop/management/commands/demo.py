@@ -84,7 +84,7 @@ class Command(BaseCommand):
         except stripe.StripeError as error:
             raise CommandError(f"Stripe does not take STRIPE_API_KEY: {describe(error)}.") from None
         self.say(f"\nStripe   test mode, {count} connected account{'s' if count != 1 else ''}.")
-        if all(conf.webhook_secrets(endpoint) for endpoint in conf.ENDPOINTS):
+        if all(conf.webhook_secrets(endpoint) for endpoint in conf.SNAPSHOT_ENDPOINTS):
             return
         self.say(
             f"""
