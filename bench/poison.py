@@ -19,14 +19,14 @@ from django.db import connection, transaction
 from bench import report
 from bench.delivery import delivery
 
-PAIRS: Final = 8
-WITHOUT_HANDLERS_EVENTS: Final = 5_000
-WITH_HANDLERS_EVENTS: Final = 1_000
+PAIRS: Final = 15
+WITHOUT_HANDLERS_EVENTS: Final = 2_000
+WITH_HANDLERS_EVENTS: Final = 300
 SHARE: Final = 0.01
 FLOOR: Final = 0.9
 
-UNSTORABLE: Final = (rb"\u0000", rb"\ud800", b'", "n": 1e999999, "s": "')
-"""What jsonb refuses in a text, and around it."""
+UNSTORABLE: Final = (rb"\u0000", rb"\ud800")
+"""What jsonb refuses of what a customer can fill in. (Numbers it refuses cost more; Stripe sends none.)"""
 PLACE: Final = b'"channel": "'
 
 _failing: Final[set[str]] = set()

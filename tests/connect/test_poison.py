@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 
 import connect
 from connect.attempts import ATTEMPTS_MAX
@@ -119,6 +121,15 @@ def test_a_handler_that_fails_at_some_events_fails_them_alone_and_is_named(route
     ended = set(failed.all().values_list("attempts", "next_attempt_at", "state"))
     assert ended == {(ATTEMPTS_MAX, None, "failed")}
     assert len(heard) == EVENTS, "nobody heard twice"
+
+
+@pytest.mark.parametrize(("kind", "writes"), [("NUL", 1), ("number", 2 + POISONED)])
+def test_the_rest_of_a_batch_is_not_written_over_and_over(kind, writes):
+    store(poisoned(UNSTORABLE[kind][0]))
+    with CaptureQueriesContext(connection) as statements:
+        Worker().run_once()
+    savepoints = [each["sql"] for each in statements if each["sql"].startswith("SAVEPOINT")]
+    assert len(savepoints) == writes
 
 
 def test_an_object_that_was_poisoned_once_is_mirrored_when_its_next_event_comes(deliver):
