@@ -215,6 +215,7 @@ def test_a_body_that_is_no_event(told, deliver, body):
 @pytest.mark.parametrize(
     "header",
     ["", PERSONAL, f"t={PERSONAL},v1=x", f"t=1,v1={PERSONAL}", signature(b"x", PERSONAL)],
+    ids=["none", "text", "time", "signature", "another's"],
 )
 def test_a_body_that_nobody_signed(told, deliver, header):
     body = json.dumps(deliver.event("charge.updated", charge())).encode()
