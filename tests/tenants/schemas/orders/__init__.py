@@ -1,1 +1,0 @@
-"""An app of a project's own, of which each merchant has tables."""
