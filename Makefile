@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test kill lint bench lock clean
+.PHONY: help demo smoke test kill fuzz lint bench lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: .venv/installed ## Run every test, on two processes, with branch coverage
 kill: .venv/installed ## Kill processes and PostgreSQL while events come in, and count that none is lost
 	$(BIN)/python -m tests.connect.kill
 	KILL_PROCESSING=inline $(BIN)/python -m tests.connect.kill 5000
+
+fuzz: .venv/installed ## Send the webhooks twenty times as much nonsense as `make test` does
+	FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest tests/connect/test_fuzz.py
 
 lint: .venv/installed ## Ruff, mypy strict, import-linter
 	$(BIN)/ruff check .

@@ -61,7 +61,7 @@ def test_an_idle_worker_reacts_at_once(deliver, routes):
     assert median(waits) < 0.5
 
 
-def test_two_workers_keep_the_order_within_each_account(deliver, routes):
+def test_several_workers_keep_the_order_within_each_account(deliver, routes):
     heard = defaultdict(list)
     chance = Random(1)  # noqa: S311 - no secret
 
