@@ -13,7 +13,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from connect.draining import Drainer
 from connect.models import InboxEvent
-from connect.router import PATTERN
+from connect.router import expect_pattern
 from django_stripe.database import ALIAS, connection
 
 BATCH_EVENTS: Final = 1000
@@ -179,10 +179,7 @@ def _of_types(patterns: Sequence[str]) -> Q:
     """Raises ValueError for what is no pattern."""
     wanted = Q()
     for pattern in patterns:
-        if not PATTERN.fullmatch(pattern):
-            raise ValueError(
-                f"{pattern!r} is no pattern of event types. Give a type (payout.failed), a prefix (charge.*) or *."
-            )
+        expect_pattern(pattern)
         is_prefix = pattern.endswith("*")
         wanted |= Q(type__startswith=pattern[:-1]) if is_prefix else Q(type=pattern)
     return wanted

@@ -43,9 +43,20 @@ class Route:
 
     def wants(self, event: Occurrence) -> bool:
         return event.object_type in self.object_types or any(
-            pattern == name or (pattern.endswith("*") and name.startswith(pattern[:-1]))
-            for pattern in self.patterns
-            for name in _names(event)
+            fits(pattern, name) for pattern in self.patterns for name in _names(event)
+        )
+
+
+def fits(pattern: str, event_type: str) -> bool:
+    """Say whether a type of event fits `pattern`: it is the type, or a prefix of it and ``*``."""
+    return pattern == event_type or (pattern.endswith("*") and event_type.startswith(pattern[:-1]))
+
+
+def expect_pattern(pattern: str) -> None:
+    """Raise ValueError if `pattern` could never fit a type of event."""
+    if not PATTERN.fullmatch(pattern):
+        raise ValueError(
+            f"{pattern!r} is no pattern of event types. Give a type (payout.failed), a prefix (charge.*) or *."
         )
 
 
@@ -70,10 +81,7 @@ def on(*patterns: str, object_type: str = "") -> Callable[[Function], Function]:
     later, alone. Raises ValueError for a pattern that could never fit, TypeError for what has no name.
     """
     for pattern in patterns or ("",)[bool(object_type) :]:
-        if not PATTERN.fullmatch(pattern):
-            raise ValueError(
-                f"{pattern!r} is no pattern of event types. Give a type (payout.failed), a prefix (charge.*) or *."
-            )
+        expect_pattern(pattern)
     if object_type and not OBJECT_TYPE.fullmatch(object_type):
         raise ValueError(
             f"{object_type!r} is no name of a Stripe object, such as checkout.session."

@@ -37,7 +37,7 @@ def snapshot_events(objects: Collection[str], patterns: Sequence[str]) -> frozen
     if "*" in wanted and not exact:
         return frozenset({"*"})
     mirrored = {t for t in snapshot_types() if not set(objects).isdisjoint(objects_of(t))}
-    fitting = {t for t in snapshot_types() if _fits_a_prefix(t, wanted)}
+    fitting = {t for t in snapshot_types() if _fits_any(t, wanted)}
     return frozenset((mirrored | fitting) - ANSWERED | exact)
 
 
@@ -45,21 +45,16 @@ def thin_events(patterns: Iterable[str]) -> frozenset[str]:
     """Return the types that the thin endpoint is to hear of: those that handlers name (``v1.…``, ``v2.…``)."""
     wanted = [pattern for pattern in patterns if is_thin(pattern)]
     exact = {pattern for pattern in wanted if not pattern.endswith("*")}
-    return frozenset({t for t in thin_types() if _fits_a_prefix(t, wanted)} | exact)
+    return frozenset({t for t in thin_types() if _fits_any(t, wanted)} | exact)
 
 
 def unknown_patterns(patterns: Iterable[str]) -> list[str]:
     """Return the patterns that no type of the SDK's fits: mistyped, undocumented, or newer than it."""
     known = [*snapshot_types(), *thin_types()]
     return sorted(
-        pattern
-        for pattern in set(patterns)
-        if pattern not in known and not any(_fits_a_prefix(t, [pattern]) for t in known)
+        pattern for pattern in set(patterns) if not any(router.fits(pattern, t) for t in known)
     )
 
 
-def _fits_a_prefix(event_type: str, patterns: Iterable[str]) -> bool:
-    return any(
-        pattern.endswith("*") and event_type.startswith(pattern.removesuffix("*"))
-        for pattern in patterns
-    )
+def _fits_any(event_type: str, patterns: Iterable[str]) -> bool:
+    return any(router.fits(pattern, event_type) for pattern in patterns)
