@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from connect.context import UnknownAccount, account, places
-from django_stripe.failure import where
 from django_stripe.platform import account_of
-from django_stripe.settling import TURNS_MAX, due, settle
+from django_stripe.settling import TURNS_MAX, due, settle, settle_each
 from django_stripe.snapshot import Key
 
 if TYPE_CHECKING:
     from django_stripe.common.models import AbstractStripeModel
-
-logger = logging.getLogger(__name__)
 
 
 def settle_in_account(
@@ -37,9 +33,5 @@ def settle_due(limit: int = 100) -> int:
                 found = list(due(limit))
         except UnknownAccount:
             continue  # retired since
-        for model, key in found:
-            try:
-                settled += settle_in_account(model, key)
-            except Exception as error:  # noqa: BLE001 - it is this row's, and the others are not to wait for it
-                logger.error("Could not settle %s %s: %s.", model.stripe_object, key, where(error))
+        settled += settle_each(found, settle_in_account)
     return settled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ from django_stripe.conf import setting
 from django_stripe.database import ALIAS
 from django_stripe.failure import where
 from django_stripe.mirroring import mirror
-from django_stripe.retrieval import key_of, retrieve, tombstone
+from django_stripe.retrieval import is_gone, key_of, retrieve, tombstone
 from django_stripe.snapshot import Key, Snapshot
 from django_stripe.upsert import clock
 
@@ -62,10 +62,18 @@ def settle(model: type[AbstractStripeModel], key: Key, *, turns: int = TURNS_MAX
 
 def settle_due(limit: int = 100) -> int:
     """Settle up to `limit` rows that are due, of every object; return how many were settled."""
+    return settle_each(due(limit), settle)
+
+
+def settle_each(
+    found: Iterable[tuple[type[AbstractStripeModel], Key]],
+    settle_one: Callable[[type[AbstractStripeModel], Key], bool],
+) -> int:
+    """Settle what was `found`, one after the other; return how many were settled. What fails is logged."""
     settled = 0
-    for model, key in due(limit):
+    for model, key in found:
         try:
-            settled += settle(model, key)
+            settled += settle_one(model, key)
         except Exception as error:  # noqa: BLE001 - it is this row's, and the others are not to wait for it
             logger.error("Could not settle %s %s: %s.", model.stripe_object, key, where(error))
     return settled
@@ -84,7 +92,7 @@ def _ask(row: AbstractStripeModel) -> Snapshot | None:
     try:
         return retrieve(row)
     except stripe.InvalidRequestError as error:
-        if error.code == "resource_missing":
+        if is_gone(error):
             return tombstone(row.stripe_object, key_of(row), error, requested_at=requested_at)
         problem = describe(error)
     except stripe.StripeError as error:
