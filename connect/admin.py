@@ -18,11 +18,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from connect.attempts import PENDING
-from connect.conf import ENDPOINTS
+from connect.conf import ENDPOINTS, THIN
 from connect.models import InboxEvent
 from connect.processing import process
 from connect.replay import make_due
-from connect.thin import ENDPOINT as THIN
 from django_stripe.common.admin import ReadOnlyAdmin, badge, stored_json
 from django_stripe.common.changelist import (
     PLATFORM_VALUE,

@@ -8,7 +8,8 @@ from typing import Any, Final
 from django.conf import settings
 
 SNAPSHOT_ENDPOINTS: Final = ("platform", "connect")
-ENDPOINTS: Final = (*SNAPSHOT_ENDPOINTS, "thin")
+THIN: Final = "thin"
+ENDPOINTS: Final = (*SNAPSHOT_ENDPOINTS, THIN)
 POLICIES: Final = ("accept", "park", "ignore")
 PROCESSING: Final = ("inline", "worker")
 
@@ -53,6 +54,11 @@ def livemode_policy(endpoint: str) -> str:
 def processes_inline() -> bool:
     """Say whether an event is processed in the request that brought it, after it was stored."""
     return str(getattr(settings, "CONNECT_PROCESSING", "inline")) == "inline"
+
+
+def base_url() -> str:
+    """Return where Stripe reaches the project: ``"https://shop.example"``; "" where nobody said."""
+    return str(getattr(settings, "CONNECT_BASE_URL", "") or "")
 
 
 def wake_up_path() -> str:

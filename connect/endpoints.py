@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-NAMES: Final = ("platform", "connect", "thin")
-THIN: Final = "thin"
+from connect.conf import THIN
+
 ENDPOINTS_MAX: Final = 16  # an account and mode. https://docs.stripe.com/webhooks
 
 # v2 tells of connected accounts in the platform's own scope; v1's thin events are of the account they happened on.

@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 
 import stripe
 
-from connect.endpoints import NAMES, THIN, Found, Wanted
+from connect.conf import ENDPOINTS, THIN
+from connect.endpoints import Found, Wanted
 
 # Written into the metadata of what we make: our name of it, and which secret it signs with.
 MARK: Final = "django_stripe_connect"
@@ -156,6 +157,6 @@ def _marks(row: dict[str, Any]) -> dict[str, Any]:
     metadata = row["metadata"] or {}
     mark = metadata.get(MARK, "")
     return {
-        "mark": mark if mark in NAMES else "",
+        "mark": mark if mark in ENDPOINTS else "",
         "secret_sha256": metadata.get(SIGNED_WITH, ""),
     }

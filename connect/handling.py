@@ -10,7 +10,7 @@ from typing import Any, Final
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from connect import conf, telemetry, thin
+from connect import conf, telemetry
 from connect.attempts import fail, lock, wait_for_twin
 from connect.context import account
 from connect.router import Route, routes_for
@@ -32,7 +32,7 @@ def handle(inbox_id: int, event: Event) -> None:
     Runs in a transaction of the caller's, which holds the event's lock when it returns. Does nothing if the
     event is done, or somebody else is at it.
     """
-    if conf.webhook_secrets(thin.ENDPOINT):
+    if conf.webhook_secrets(conf.THIN):
         wait_for_twin(inbox_id)
     pending = lock(inbox_id)
     if pending is None:

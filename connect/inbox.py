@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from connect import telemetry, thin
+from connect import conf, telemetry, thin
 from connect.models import InboxEvent
 from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event, parse_event
@@ -52,7 +52,7 @@ def stored_event(inbox_id: int) -> Event:
     """Return an event of the inbox; a thin one with its object, if Stripe was asked for that."""
     rows = InboxEvent.objects.using(ALIAS).values_list("endpoint", "payload", "related")
     endpoint, payload, related = rows.get(pk=inbox_id)
-    return thin.stored(payload, related) if endpoint == thin.ENDPOINT else parse_event(payload)
+    return thin.stored(payload, related) if endpoint == conf.THIN else parse_event(payload)
 
 
 def events_about(
@@ -70,7 +70,7 @@ def events_about(
             created__lte=until,
         )
         .exclude(state__in=(InboxEvent.State.IGNORED, InboxEvent.State.PARKED))
-        .exclude(endpoint=thin.ENDPOINT)  # it tells of a change, and not of a state
+        .exclude(endpoint=conf.THIN)  # it tells of a change, and not of a state
     )
     if since is not None:
         rows = rows.filter(created__gte=since)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from connect import thin
+from connect import conf
 from django_stripe.database import connection
 
 BATCH_EVENTS_MAX: Final = 500
@@ -116,7 +116,7 @@ class Taken(NamedTuple):
     @property
     def is_thin(self) -> bool:
         """Say whether its object has to be retrieved before it is mirrored."""
-        return self.endpoint == thin.ENDPOINT
+        return self.endpoint == conf.THIN
 
 
 class Waiting(NamedTuple):

@@ -19,7 +19,6 @@ from django_stripe.event import Event
 from django_stripe.platform import PLATFORM, PlatformLiteral, account_of
 from django_stripe.registry import model_for
 
-ENDPOINT: Final = "thin"
 OBJECT: Final = "v2.core.event"
 V2_ACCOUNT: Final = "v2.core.account"
 UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -49,7 +49,7 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
         return _refusal(413, f"The body is larger than {BODY_BYTES_MAX} bytes.")
     try:
         verify(body, request.headers.get("Stripe-Signature", ""), secrets)
-        event = thin.parse(body) if endpoint == thin.ENDPOINT else parse_event(body)
+        event = thin.parse(body) if endpoint == conf.THIN else parse_event(body)
     except (SignatureMismatch, InvalidEvent) as error:
         logger.warning("A delivery to the webhook endpoint %r was refused: %s", endpoint, error)
         return _refusal(400, str(error))

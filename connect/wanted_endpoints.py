@@ -7,7 +7,8 @@ from collections.abc import Collection
 import stripe
 
 from connect.addresses import UnusableAddress, base_address, webhook_address
-from connect.endpoints import NAMES, THIN, Wanted
+from connect.conf import ENDPOINTS, THIN
+from connect.endpoints import Wanted
 from connect.wanted_events import snapshot_events, thin_events, wanted_objects, wanted_patterns
 from django_stripe.conf import setting
 
@@ -31,7 +32,7 @@ def wanted_endpoints(
     # The address until now may be any: it is looked for, not delivered to.
     former = base_address(former_base_url, livemode=False) if former_base_url else None
     if names is None:
-        names = [name for name in NAMES if name != THIN or thin_events(wanted_patterns())]
+        names = [name for name in ENDPOINTS if name != THIN or thin_events(wanted_patterns())]
     return [
         Wanted(
             name=name,
@@ -40,7 +41,7 @@ def wanted_endpoints(
             api_version=None if name == THIN else _api_version(),
             former_url=None if former is None else webhook_address(former, name),
         )
-        for name in NAMES
+        for name in ENDPOINTS
         if name in names
     ]
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import stripe
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from connect import conf
 from connect.addresses import UnusableAddress
-from connect.endpoints import ENDPOINTS_MAX, NAMES, THIN, Found, Standing, Wanted, standing
+from connect.endpoints import ENDPOINTS_MAX, Found, Standing, Wanted, standing
 from connect.endpoints_at_stripe import Endpoints, endpoints_at_stripe
 from connect.secrets_file import SecretsFile, UnusableSecretsFile, fingerprint
 from connect.wanted_endpoints import NothingToHear, wanted_endpoints
@@ -71,7 +70,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--endpoint",
             action="append",
-            choices=NAMES,
+            choices=conf.ENDPOINTS,
             help="only this one (may be repeated); default: platform and connect, and thin if a handler wants it",
         )
         mode = parser.add_mutually_exclusive_group()
@@ -89,7 +88,7 @@ class Command(BaseCommand):
         )
         action.add_argument(
             "--rotate",
-            choices=NAMES,
+            choices=conf.ENDPOINTS,
             metavar="ENDPOINT",
             help="give this endpoint (platform, connect or thin) a new secret. Stripe's API cannot change one, so a "
             "second endpoint is made at the same address: until the first is retired, each event comes twice, and is "
@@ -128,7 +127,7 @@ class Command(BaseCommand):
         livemode = _livemode(options)
         wanted = wanted_endpoints(
             [options["rotate"]] if options["rotate"] else options["endpoint"],
-            base_url=options["base_url"] or getattr(settings, "CONNECT_BASE_URL", ""),
+            base_url=options["base_url"] or conf.base_url(),
             former_base_url=options["moved_from"],
             livemode=livemode,
         )
@@ -264,7 +263,9 @@ def _expect_room(creating: list[Place], *, rotate: str | None) -> None:
     for place in creating:
         if rotate and place.standing.several:
             raise Trouble(f"{place.name}: there are several already. First use --retire.")
-        of_this_kind = [other for other in creating if (other.name == THIN) == (place.name == THIN)]
+        of_this_kind = [
+            other for other in creating if (other.name == conf.THIN) == (place.name == conf.THIN)
+        ]
         if place.count + len(of_this_kind) > ENDPOINTS_MAX:
             raise Trouble(
                 f"{place.name}: Stripe allows {ENDPOINTS_MAX} endpoints, and {place.count} are there. Delete what is "
