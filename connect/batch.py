@@ -20,11 +20,11 @@ from connect.processing import NO_KEY, UNKNOWN_ACCOUNT, refused, refused_mode, s
 from connect.router import routes_for
 from django_stripe.conf import configured_modes
 from django_stripe.database import ALIAS
-from django_stripe.event import is_deletion, parse_event
+from django_stripe.event import parse_event
 from django_stripe.mirroring import mirror
 from django_stripe.platform import account_of
 from django_stripe.refusal import PayloadRefused
-from django_stripe.snapshot import EVENT_PATH, Key, Snapshot
+from django_stripe.snapshot import Key, Snapshot, event_snapshot
 
 if TYPE_CHECKING:
     from django_stripe.common.models import AbstractStripeModel
@@ -46,7 +46,7 @@ class Batch:
         turns: Counter[LaneKey] = Counter()
         found = []
         for taken in self.taken:
-            if taken.is_thin and taken.id not in self.verdicts:
+            if taken.is_thin and taken.inbox_id not in self.verdicts:
                 found.append((turns[taken.lane], taken))
                 turns[taken.lane] += 1
         return [taken for _, taken in sorted(found, key=itemgetter(0))]
@@ -57,13 +57,13 @@ class Batch:
         return {
             taken.lane
             for taken in self.taken
-            if self.verdicts.get(taken.id, ("",))[0] == State.MIRRORED
+            if self.verdicts.get(taken.inbox_id, ("",))[0] == State.MIRRORED
         }
 
     @property
     def is_full(self) -> bool:
-        """Say whether there may be more than what was taken."""
-        size = sum(len(taken.payload) for taken in self.taken)
+        """Say whether there may be more than what was taken; a character is up to four bytes."""
+        size = sum(len(taken.body) for taken in self.taken)
         return len(self.taken) >= lanes.BATCH_EVENTS_MAX or size >= lanes.BATCH_BYTES_MAX / 4
 
     def mirror(self, of: Sequence[LaneKey]) -> None:
@@ -103,11 +103,11 @@ class Batch:
                     yield together
             except context.UnknownAccount:
                 for taken in together:
-                    self.verdicts[taken.id] = (State.PARKED, UNKNOWN_ACCOUNT)
+                    self.verdicts[taken.inbox_id] = (State.PARKED, UNKNOWN_ACCOUNT)
 
     def _mirror(self, together: list[Taken]) -> None:
         outcome = mirror(list(self._snapshots(together)))
-        ids = {(taken.lane, taken.event_id): taken.id for taken in together}
+        ids = {(taken.lane, taken.id): taken.inbox_id for taken in together}
         for refusal in outcome.refused:
             snapshot = refusal.snapshot
             problem = refused(snapshot.object, snapshot.stripe_id, refusal.reason)
@@ -121,7 +121,7 @@ class Batch:
         for taken in together:
             state = None if taken.livemode in modes else refused_mode(taken.endpoint)
             if state is not None:
-                self.verdicts[taken.id] = (state, NO_KEY)
+                self.verdicts[taken.inbox_id] = (state, NO_KEY)
                 continue
             if taken.is_thin:
                 continue
@@ -129,30 +129,17 @@ class Batch:
                 yield _snapshot(taken)
             except PayloadRefused as refusal:
                 problem = refused(taken.object_type, taken.object_id, refusal)
-                self.verdicts[taken.id] = (State.FAILED, problem)
+                self.verdicts[taken.inbox_id] = (State.FAILED, problem)
                 continue
             if routes_for(taken):
-                self.verdicts[taken.id] = (State.MIRRORED, "")
+                self.verdicts[taken.inbox_id] = (State.MIRRORED, "")
                 self.awaited.add((taken.connect_account_id, taken.livemode, taken.object_id))
             else:
-                self.verdicts[taken.id] = (State.PROCESSED, "")
+                self.verdicts[taken.inbox_id] = (State.PROCESSED, "")
 
 
 def _snapshot(taken: Taken) -> Snapshot:
-    if not taken.object_id:
-        # It may have none, as a balance, or one that is refused.
-        return snapshot_of(parse_event(taken.payload), taken.received_at)
-    return Snapshot(
-        object=taken.object_type,
-        account=taken.connect_account_id,
-        livemode=taken.livemode,
-        stripe_id=taken.object_id,
-        as_of=taken.created,
-        origin="event",
-        received_at=taken.received_at,
-        payload=taken.payload,
-        path=EVENT_PATH,
-        deleted=is_deletion(taken.type),
-        event_id=taken.event_id,
-        event_type=taken.type,
-    )
+    if taken.object_id:
+        return event_snapshot(taken, received_at=taken.received_at)
+    # It may have none, as a balance, or one that is refused.
+    return snapshot_of(parse_event(taken.body), taken.received_at)

@@ -104,8 +104,8 @@ class Drainer:
                 raise
             logger.error("A batch is processed one by one: %s", where(error))
             for taken in batch.taken:
-                with _alone(taken.id):
-                    process(taken.id)
+                with _alone(taken.inbox_id):
+                    process(taken.inbox_id)
             batch.verdicts.clear()
         else:
             self._settle(batch)
@@ -117,9 +117,9 @@ class Drainer:
         for taken in batch.thin:
             if self.stopping():
                 break
-            with _alone(taken.id):
-                event = stored_event(taken.id)
-                mirror_stored(taken.id, event, done=not routes_for(event))
+            with _alone(taken.inbox_id):
+                event = stored_event(taken.inbox_id)
+                mirror_stored(taken.inbox_id, event, done=not routes_for(event))
             if time.monotonic() > ends_at:
                 self.is_behind = True
                 break

@@ -96,17 +96,18 @@ class LaneKey(NamedTuple):
 class Taken(NamedTuple):
     """A received event, locked: what mirroring and routing need, so that nothing is parsed for them again."""
 
-    id: int
+    inbox_id: int
     connect_account_id: str
     livemode: bool
-    event_id: str
+    id: str
+    """The event's own."""
     type: str
     object_type: str
     object_id: str
     created: datetime
     received_at: datetime
     endpoint: str
-    payload: str
+    body: str
 
     @property
     def lane(self) -> LaneKey:

@@ -6,17 +6,42 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
-from django_stripe.event import Event, is_birth, is_deletion
+from django_stripe.event import is_birth, is_deletion
 from django_stripe.ordering import NOTHING, Change, state, state_before
 
 Origin = Literal["event", "retrieve", "list"]
 Key = tuple[str, bool, str]
 """What a row is found by: (connect_account_id, livemode, stripe_id)."""
 
-EVENT_PATH: Final = "{data,object}"
-"""Where in an event its object is."""
+
+class Told(Protocol):
+    """What an event tells beside its object: an `Event`, or what of one is stored in columns."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def connect_account_id(self) -> str: ...
+
+    @property
+    def livemode(self) -> bool: ...
+
+    @property
+    def created(self) -> datetime: ...
+
+    @property
+    def object_type(self) -> str: ...
+
+    @property
+    def object_id(self) -> str: ...
+
+    @property
+    def body(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +77,7 @@ class Snapshot:
         return (self.account, self.livemode, self.stripe_id)
 
 
-def event_snapshot(event: Event, *, received_at: datetime) -> Snapshot:
+def event_snapshot(event: Told, *, received_at: datetime) -> Snapshot:
     """Return the state that `event` tells of its object."""
     return Snapshot(
         object=event.object_type,
@@ -63,7 +88,7 @@ def event_snapshot(event: Event, *, received_at: datetime) -> Snapshot:
         origin="event",
         received_at=received_at,
         payload=event.body,
-        path=EVENT_PATH,
+        path="{data,object}",
         deleted=is_deletion(event.type),
         event_id=event.id,
         event_type=event.type,
