@@ -6,19 +6,13 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from django_stripe.conf import mode_name
 
-class InboxEvent(models.Model):
-    """An event, found by (`connect_account_id`, `livemode`, `event_id`), and how far its processing is."""
+
+class OfAccount(models.Model):
+    """What is of one account and one mode."""
 
     blank_account_is_platform = True
-
-    class State(models.TextChoices):
-        RECEIVED = "received", _("received")
-        MIRRORED = "mirrored", _("mirrored")
-        PROCESSED = "processed", _("processed")
-        FAILED = "failed", _("failed")
-        PARKED = "parked", _("parked")
-        IGNORED = "ignored", _("ignored")
 
     connect_account_id = models.CharField(
         _("account"),
@@ -28,6 +22,22 @@ class InboxEvent(models.Model):
         help_text=_("Empty: the platform itself."),
     )
     livemode = models.BooleanField(_("live mode"))
+
+    class Meta:
+        abstract = True
+
+
+class InboxEvent(OfAccount):
+    """An event, found by (`connect_account_id`, `livemode`, `event_id`), and how far its processing is."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("received")
+        MIRRORED = "mirrored", _("mirrored")
+        PROCESSED = "processed", _("processed")
+        FAILED = "failed", _("failed")
+        PARKED = "parked", _("parked")
+        IGNORED = "ignored", _("ignored")
+
     event_id = models.CharField(_("event id"), max_length=255)
     endpoint = models.CharField(
         max_length=16, help_text=_("Where it was delivered: platform, connect or thin.")
@@ -111,19 +121,8 @@ class InboxEvent(models.Model):
         return f"{self.type} {self.event_id}"
 
 
-class Lane(models.Model):
+class Lane(OfAccount):
     """The events of one account and mode, which are worked in their order: by whoever has locked this row."""
-
-    blank_account_is_platform = True
-
-    connect_account_id = models.CharField(
-        _("account"),
-        max_length=255,
-        default="",
-        blank=True,
-        help_text=_("Empty: the platform itself."),
-    )
-    livemode = models.BooleanField(_("live mode"))
 
     class Meta:
         constraints = [
@@ -133,5 +132,4 @@ class Lane(models.Model):
         ]
 
     def __str__(self) -> str:
-        mode = "live" if self.livemode else "test"
-        return f"{self.connect_account_id or 'platform'} ({mode})"
+        return f"{self.connect_account_id or 'platform'} ({mode_name(self.livemode)})"

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from django_stripe.envelope import (
     InvalidEvent,
+    inner,
     load,
     plain_text,
     read,
@@ -43,7 +44,7 @@ def parse(body: bytes | str) -> Event:
         )
     if envelope.get("object") != OBJECT:
         raise InvalidEvent(f'The body is no thin event: its "object" is not "{OBJECT}".')
-    request = _inner(_inner(envelope, "reason"), "request")
+    request = inner(inner(envelope, "reason"), "request")
     return Event(
         id=required_text(envelope, "id"),
         type=required_text(envelope, "type"),
@@ -109,8 +110,3 @@ def _stub(envelope: dict[str, Any]) -> dict[str, Any]:
             "object": noun,
         }
     )
-
-
-def _inner(envelope: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = envelope.get(key)
-    return value if isinstance(value, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -56,6 +57,12 @@ def required_text(envelope: dict[str, Any], key: str) -> str:
             f'The event\'s "{key}" is missing, or is no text of up to {ID_LENGTH_MAX} characters.'
         )
     return value
+
+
+def inner(envelope: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an object in `envelope`; an empty one where there is none."""
+    value = envelope.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def required_livemode(envelope: dict[str, Any]) -> bool:

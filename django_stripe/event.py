@@ -14,6 +14,7 @@ from django_stripe.database import ALIAS
 from django_stripe.envelope import (
     CREATED_UNIX_MAX,
     InvalidEvent,
+    inner,
     plain_text,
     read,
     required_livemode,
@@ -117,8 +118,7 @@ def parse_event(body: bytes | str) -> Event:
     if not isinstance(data, dict) or not isinstance(value, dict):
         raise InvalidEvent('The event has no object: "data.object" is missing or of another kind.')
     previous = data.get("previous_attributes")
-    request = envelope.get("request")
-    request = request if isinstance(request, dict) else {}
+    request = inner(envelope, "request")
     return Event(
         id=required_text(envelope, "id"),
         type=required_text(envelope, "type"),

@@ -28,6 +28,7 @@ from connect.replay import (
 )
 from connect.router import routes
 from connect.signals import listened_to
+from django_stripe.conf import mode_name
 
 AGO: Final = re.compile(r"(\d{1,4})([smhdw])")
 UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -229,5 +230,5 @@ def _events(number: int) -> str:
 
 def _name(column: str, value: Any) -> str:
     if column == "livemode":
-        return "live" if value else "test"
+        return mode_name(value)
     return str(value) or PLATFORM
