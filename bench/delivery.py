@@ -6,8 +6,8 @@ import hashlib
 import hmac
 from typing import Any, Final
 
-from bench.charge import account_id, charge, refunded
-from bench.links import LINKS
+from bench.charge import account_id, refunded
+from bench.links import Links, linked_charge
 from bench.payload import payload
 
 API_VERSION: Final = "2026-05-27.dahlia"
@@ -15,18 +15,10 @@ SECRET: Final = "whsec_bEnChMaRkBENCHMARKbenchmark123"  # noqa: S105 - it guards
 """The signing secret of either product's endpoint."""
 
 
-def lone_charge(number: int) -> dict[str, Any]:
-    """Return the charge of this number as if it named no other object.
-
-    dj-stripe asks Stripe for every object that a charge names: this is the least that it ever has to do.
-    """
-    return charge(number) | dict.fromkeys(LINKS)
-
-
-def delivery(number: int, *, linked: bool = False) -> bytes:
+def delivery(number: int, links: Links = Links.NONE) -> bytes:
     """Return the body of the delivery of this number; charges come one after the other, both events each."""
     charge_number, is_refund = divmod(number, 2)
-    value = charge(charge_number) if linked else lone_charge(charge_number)
+    value = linked_charge(charge_number, links)
     data: dict[str, Any] = {"object": value}
     if is_refund:
         data = {

@@ -1,10 +1,35 @@
-"""Owns what charges name, as Stripe answers when it is asked: no more of each object than dj-stripe keeps."""
+"""Owns what charges name, and how Stripe answers when it is asked: no more of each object than dj-stripe keeps."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
+from bench.charge import ACCOUNTS, charge
+
 LINKS: Final = ("balance_transaction", "customer", "payment_intent", "payment_method")
+
+
+class Links(StrEnum):
+    """Which other objects the charges of a measure name."""
+
+    NONE = "none"
+    """None at all: the least that dj-stripe ever has to do, as it asks Stripe for every object that a charge names."""
+    RETURNING = "returning"
+    """A customer and a payment method that their account has seen before, and a payment of their own."""
+    NEW = "new"
+    """Only what nobody has seen before: each is a new customer's first."""
+
+
+def linked_charge(number: int, links: Links) -> dict[str, Any]:
+    """Return the charge of this number with these links."""
+    value = charge(number)
+    if links is Links.NONE:
+        return value | dict.fromkeys(LINKS)
+    if links is Links.RETURNING:
+        first = charge(number % ACCOUNTS)  # of the same account
+        return value | {each: first[each] for each in ("customer", "payment_method")}
+    return value
 
 
 def linked_objects(charge: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -94,9 +94,9 @@ def _worker(product: Product, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def stripe_api(charges: int, *, linked: bool) -> Iterator[str]:
+def stripe_api(charges: int, links: str) -> Iterator[str]:
     """Run the process that answers for Stripe during a block, for charges and what they name; provide its address."""
-    command = [sys.executable, "-m", "bench.stripe_api", str(charges), *["linked"] * linked]
+    command = [sys.executable, "-m", "bench.stripe_api", str(charges), links]
     with _child(command, {}) as (_, answers):
         yield _answer(answers)
 

@@ -2,7 +2,7 @@
 
 `python -m bench.serving PROJECT` reads a line ``FIRST LAST`` from standard input, takes the deliveries of those
 numbers in ``BENCH_THREADS`` threads, and writes as JSON in how many seconds each was answered and all were done.
-``BENCH_LINKED`` says that their charges name other objects.
+``BENCH_LINKS`` says which other objects their charges name.
 It runs in the environment of either product: it may import nothing but the standard library, Django and `bench`.
 """
 
@@ -26,6 +26,7 @@ from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
 from bench.delivery import delivery, signature
+from bench.links import Links
 
 if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIHandler
@@ -39,10 +40,10 @@ def take(
 ) -> dict[str, Any]:
     """Send the deliveries of `numbers`, signed now; return how long each took, and all of them until they were done."""
     now_unix = int(time.time())
-    linked = "BENCH_LINKED" in os.environ
+    links = Links(os.environ.get("BENCH_LINKS", Links.NONE))
     # All charges succeed before any is refunded: no two threads do the same work for both events of one.
     in_order = [*numbers[::2], *numbers[1::2]]
-    requests = [_request(path, delivery(number, linked=linked), now_unix) for number in in_order]
+    requests = [_request(path, delivery(number, links), now_unix) for number in in_order]
     gc.collect()
     started = time.perf_counter()
     each = list(threads.map(send, requests))

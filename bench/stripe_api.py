@@ -1,6 +1,6 @@
 """Owns the Stripe that dj-stripe asks: a process that answers from memory at once, kinder than any network.
 
-`python -m bench.stripe_api CHARGES [linked]` prints its address; ``GET /requests`` says how often it was asked.
+`python -m bench.stripe_api CHARGES LINKS` prints its address; ``GET /requests`` says how often it was asked.
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ import asyncio
 import sys
 from typing import Any, Final, cast
 
-from bench.charge import ACCOUNTS, account_id, charge, refunded
-from bench.delivery import lone_charge
-from bench.links import balance_transaction, linked_objects
+from bench.charge import ACCOUNTS, account_id, refunded
+from bench.links import Links, balance_transaction, linked_charge, linked_objects
 from bench.payload import payload
 
 PLATFORM: Final = "acct_platform00000000"
 COUNTER: Final = "/requests"
 
 
-def objects(charges: int, *, linked: bool) -> dict[str, dict[str, Any]]:
+def objects(charges: int, links: Links) -> dict[str, dict[str, Any]]:
     """Return what can be retrieved, by path: charges as they are after all their events, and what they name."""
     accounts = [PLATFORM, *map(account_id, range(ACCOUNTS))]
     found = {f"/v1/accounts/{each}": _account(each) for each in accounts}
     found["/v1/account"] = _account(PLATFORM)
     for number in range(charges):
-        value = refunded(charge(number) if linked else lone_charge(number))
-        if linked:
+        value = refunded(linked_charge(number, links))
+        if links is not Links.NONE:
             found |= linked_objects(value)
             # dj-stripe asks for it expanded, which saves it a call.
             value |= {"balance_transaction": balance_transaction(value)}
@@ -81,8 +80,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(head % (status, len(body)) + body)
 
 
-async def _serve(charges: int, *, linked: bool) -> None:
-    found = objects(charges, linked=linked)
+async def _serve(charges: int, links: Links) -> None:
+    found = objects(charges, links)
     bodies = {path.encode(): payload(each).encode() for path, each in found.items()}
     requests: list[bytes] = []
     loop = asyncio.get_running_loop()
@@ -94,4 +93,4 @@ async def _serve(charges: int, *, linked: bool) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), linked="linked" in sys.argv[2:]))
+    asyncio.run(_serve(int(sys.argv[1]), Links(sys.argv[2])))

@@ -11,7 +11,7 @@ import psycopg
 from bench import product
 from bench.charge import ACCOUNTS
 from bench.costs import Cost, Ledger
-from bench.delivery import lone_charge
+from bench.links import Links, linked_charge
 from bench.product import Product, Running
 from bench.server import Server
 from bench.statements import Statements
@@ -27,12 +27,12 @@ def take(
     products: Sequence[Product],
     *,
     turns: int,
-    linked: bool = False,
+    links: Links = Links.NONE,
 ) -> dict[str, Cost]:
     """Return what so many turns cost each of `products`, by name."""
     last = WARM_UP + turns * DELIVERIES
     with ExitStack() as resources:
-        api = resources.enter_context(product.stripe_api(last // 2, linked=linked))
+        api = resources.enter_context(product.stripe_api(last // 2, links))
         ledger = Ledger(statements, api)
         urls = [resources.enter_context(server.database(each.database)) for each in products]
         takers = [
@@ -60,7 +60,10 @@ def _verify(url: str, rows: LiteralString, deliveries: int) -> None:
     with psycopg.connect(url) as connection:
         ((count, refunded),) = connection.execute(rows).fetchall()
     charges = range(deliveries // 2)
-    expected = len(charges), sum(lone_charge(number)["amount"] // 2 for number in charges)
+    expected = (
+        len(charges),
+        sum(linked_charge(number, Links.NONE)["amount"] // 2 for number in charges),
+    )
     if (count, refunded) != expected:
         raise SystemExit(
             f"Rows are missing or stale: {rows} gave {count}, {refunded}, not {expected}."

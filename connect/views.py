@@ -48,7 +48,7 @@ def webhook(request: HttpRequest, endpoint: str) -> HttpResponse:
     if len(body) > BODY_BYTES_MAX:
         return _refusal(413, f"The body is larger than {BODY_BYTES_MAX} bytes.")
     try:
-        verify(body, request.headers.get("Stripe-Signature", ""), secrets)
+        verify(body, request.META.get("HTTP_STRIPE_SIGNATURE", ""), secrets)
         event = thin.parse(body) if endpoint == conf.THIN else parse_event(body)
     except (SignatureMismatch, InvalidEvent) as error:
         logger.warning("A delivery to the webhook endpoint %r was refused: %s", endpoint, error)
