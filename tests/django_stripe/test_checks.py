@@ -49,8 +49,8 @@ def test_the_settings_of_the_tests_have_nothing_to_say():
         ("CONNECT_INBOX_RETENTION_DAYS", "90", "connect.E008"),
         ("CONNECT_WAKE_UP", "connect.no_such.wake_up", "connect.E009"),
         ("CONNECT_WAKE_UP", "connect.conf.ENDPOINTS", "connect.E009"),
-        ("TENANTS_ISOLATION", "rows", "tenants.E001"),
-        ("TENANTS_ISOLATION", "schemas", "tenants.E001"),
+        ("TENANTS_ISOLATION", "walls", "tenants.E001"),
+        ("TENANTS_ISOLATION", "schemas", "tenants.E010"),
     ],
 )
 def test_a_wrong_setting_is_named(settings, name, value, message):
@@ -71,6 +71,7 @@ def test_a_wrong_setting_is_named(settings, name, value, message):
         ("CONNECT_INBOX_RETENTION_DAYS", 30),
         ("CONNECT_WAKE_UP", "connect.wake_ups.celery.wake_up"),
         ("TENANTS_ISOLATION", None),
+        ("TENANTS_ISOLATION", "rows"),
     ],
 )
 def test_a_right_setting_passes(settings, name, value):

@@ -1,0 +1,75 @@
+"""Owns the settings of the tenants: read at call time."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from django_stripe.database import ALIAS
+
+BINDINGS: Final = ("backend", "time")
+WAYS: Final = ("subdomain", "path", "header")
+Binding = Literal["backend", "time"]
+
+
+def isolation() -> Any:
+    """Return ``TENANTS_ISOLATION``: how merchants are kept apart in the database, or None if they are not."""
+    return getattr(settings, "TENANTS_ISOLATION", None)
+
+
+def rls_secrets() -> list[str]:
+    """Return the secrets that accounts are signed with: the first signs, the others are believed while they rotate."""
+    secret = getattr(settings, "TENANTS_RLS_KEY", None)
+    if secret is None:
+        return [str(known) for known in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+    return [secret, *getattr(settings, "TENANTS_RLS_KEY_FALLBACKS", [])]
+
+
+def rls_binding() -> Any:
+    """Return what a signature is good for: this connection's backend (the default), or a short time on any."""
+    return getattr(settings, "TENANTS_RLS_BINDING", "backend")
+
+
+def owner_alias() -> str:
+    """Return the entry of ``DATABASES`` that logs in as the owner of the tables, to migrate and to install the wall."""
+    return str(getattr(settings, "TENANTS_RLS_OWNER", None) or ALIAS)
+
+
+def serving_role() -> str:
+    """Return the role that the site logs in as; empty if the settings leave it to libpq."""
+    named = getattr(settings, "TENANTS_RLS_ROLE", None)
+    return str(named or connections[ALIAS].settings_dict["USER"])
+
+
+def resolve_by() -> Any:
+    """Return by what a request names its merchant: ``"subdomain"``, ``"path"`` or ``"header"``."""
+    return getattr(settings, "TENANTS_RESOLVE_BY", "subdomain")
+
+
+def path_prefix() -> str:
+    """Return what is before the account in a path: ``"m"``, as in ``/m/acct_…/``."""
+    return str(getattr(settings, "TENANTS_PATH_PREFIX", "m")).strip("/")
+
+
+def account_header() -> str:
+    """Return the header that names the account."""
+    return str(getattr(settings, "TENANTS_ACCOUNT_HEADER", "Connect-Account"))
+
+
+def platform_hosts() -> list[str]:
+    """Return the hosts at which a request that names no merchant is the platform's, as ``ALLOWED_HOSTS`` says them."""
+    return [str(host) for host in getattr(settings, "TENANTS_PLATFORM_HOSTS", [])]
+
+
+def may_enter_path() -> str:
+    """Return the path of the function that says who may be served as which merchant. Raises ImproperlyConfigured."""
+    path = getattr(settings, "TENANTS_MAY_ENTER", None)
+    if not isinstance(path, str) or not path:
+        raise ImproperlyConfigured(
+            "TENANTS_MAY_ENTER is not set: a request names its merchant, and nobody says whether the sender may. Name "
+            "a function of (request, merchant), or 'tenants.middleware.anyone' for pages that everybody sees."
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Merchants as django-tenants knows them: an app of its own, for projects that want it."""

@@ -1,0 +1,141 @@
+"""Owns what row-level security is to say: which tables have an account, and who sees and writes which rows of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.apps import apps
+from django.db import connections, models, router
+
+from django_stripe.database import ALIAS
+from django_stripe.platform import PLATFORM
+from tenants.conf import rls_binding
+from tenants.signature import DOMAIN, NO_BACKEND, SECONDS_MAX
+from tenants.wall import SETTING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COLUMN: Final = "connect_account_id"
+SCHEMA: Final = "tenants_rls"
+
+# Note on the one sub-select: PostgreSQL evaluates it once a statement, and a policy with one of them checks one
+# signature. The policy is a filter and no index condition: the index is chosen by the account that every query
+# names, and an alternative beside it (`… OR …`) would have the planner walk the indexes of both.
+REACHED: Final = f"(SELECT {SCHEMA}.account())"
+
+EVERY: Final = "'*'"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy of a table, as it is written."""
+
+    name: str
+    command: str
+    using: str = ""
+    check: str = ""
+
+    def fingerprint(self) -> str:
+        return fingerprint(f"{self.command} {self.using} {self.check}")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTable:
+    """A table whose rows have an account: its policies, and the columns that the serving role may write."""
+
+    model: type[models.Model]
+
+    @property
+    def name(self) -> str:
+        return self.model._meta.db_table
+
+    @property
+    def quoted(self) -> str:
+        return quoted(self.name)
+
+    @property
+    def written(self) -> list[str]:
+        """Every column but a counted key: a key that is taken would tell that another's row is there."""
+        return [
+            str(field.column)
+            for field in self.model._meta.local_concrete_fields
+            if not field.generated
+            and not (field.primary_key and isinstance(field, models.AutoField))
+        ]
+
+    def column_of(self, field: str) -> str:
+        return {f.name: str(f.column) for f in self.model._meta.concrete_fields}[field]
+
+    def policies(self) -> list[Policy]:
+        own = f"{REACHED} IN ({COLUMN}, {EVERY})"
+        # What a merchant would call theirs, `for_merchant`: they see it, and do not write it.
+        named = [
+            f"CASE WHEN {COLUMN} = '{PLATFORM.value}' THEN {quoted(self.column_of(field))} END"
+            for field in getattr(self.model, "merchant_fields", ())
+        ]
+        seen = f"{REACHED} IN ({', '.join([COLUMN, EVERY, *named])})"
+        return [
+            Policy("connect_select", "SELECT", using=seen),
+            Policy("connect_insert", "INSERT", check=own),
+            Policy("connect_update", "UPDATE", using=own, check=own),
+            Policy("connect_delete", "DELETE", using=own),
+        ]
+
+
+def account_tables() -> list[AccountTable]:
+    """Return every installed table with a `connect_account_id`: mirror, inbox, cursors, and the project's own."""
+    tables = (
+        AccountTable(model)
+        for model in _stored_models()
+        if any(field.column == COLUMN for field in model._meta.local_concrete_fields)
+    )
+    return sorted(tables, key=lambda table: table.name)
+
+
+def other_tables() -> list[str]:
+    """Return the installed tables without an account."""
+    walled = {table.name for table in account_tables()}
+    return sorted({model._meta.db_table for model in _stored_models()} - walled)
+
+
+def function_sql() -> str:
+    """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature."""
+    binding = rls_binding()
+    backend = "pg_backend_pid()" if binding == "backend" else f"'{NO_BACKEND}'"
+    seconds = SECONDS_MAX[binding]
+    # Only the leader may run it: a parallel worker has a process id of its own.
+    return f"""
+CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
+BEGIN ATOMIC
+    SELECT token.part[1]
+    FROM (SELECT string_to_array(current_setting('{SETTING}', true), ' ')) AS token (part), {SCHEMA}.key
+    WHERE CASE WHEN token.part[3] = encode(sha256(key.outer_block || sha256(key.inner_block || convert_to(
+            '{DOMAIN} ' || {backend} || ' ' || token.part[2] || ' ' || token.part[1], 'UTF8'))), 'hex')
+        -- For as long as the transaction that it was signed in.
+        THEN token.part[2]::float8 BETWEEN extract(epoch FROM transaction_timestamp()) - {seconds}
+            AND extract(epoch FROM statement_timestamp()) + {seconds} END
+    LIMIT 1;
+END
+"""  # noqa: S608 - all that is put in is our own
+
+
+def fingerprint(text: str) -> str:
+    """Return a short name of `text`, to tell whether what is installed is what would be."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def quoted(name: str) -> str:
+    """Return `name` as an identifier of SQL."""
+    return connections[ALIAS].ops.quote_name(name)
+
+
+def _stored_models() -> Iterator[type[models.Model]]:
+    for model in apps.get_models(include_auto_created=True):
+        options = model._meta
+        is_ours = options.managed and not options.proxy and not options.swapped
+        if is_ours and router.allow_migrate_model(ALIAS, model):
+            yield model

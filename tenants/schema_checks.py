@@ -1,0 +1,169 @@
+"""Owns the system checks of schemas: settings and servers under which merchants would not be kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from django_stripe.database import ALIAS
+from django_stripe.registry import models_by_object
+from tenants import conf
+from tenants.catalog import rows
+from tenants.names import PLATFORM_SCHEMA
+from tenants.placing import SHARED, SHARED_OBJECTS
+
+ENGINE: Final = "django_tenants.postgresql_backend"
+ROUTER: Final = "django_tenants.routers.TenantSyncRouter"
+MODELS: Final = {
+    "TENANT_MODEL": "merchants.Merchant",
+    "TENANT_DOMAIN_MODEL": "merchants.Domain",
+}
+MIDDLEWARE: Final = "tenants.middleware.MerchantMiddleware"
+IN_ADMIN: Final = "tenants.chosen.chosen_merchant_in_admin"
+USE_PLACING: Final = "Let tenants.placing.shared_apps() and tenant_apps() make both lists."
+
+
+def check_schemas(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse settings under which a merchant's rows would be nowhere, or in a schema of all."""
+    if conf.isolation() != "schemas":
+        return []
+    return [*_settings(), *_apps()]
+
+
+def check_middleware(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a middleware that would not know whose a request is, or who may send it."""
+    if MIDDLEWARE not in settings.MIDDLEWARE:
+        return []
+    messages: list[CheckMessage] = []
+    if conf.resolve_by() not in conf.WAYS:
+        hint = f"Set it to one of {', '.join(conf.WAYS)}."
+        messages.append(
+            Error(f"TENANTS_RESOLVE_BY is {conf.resolve_by()!r}.", hint=hint, id="tenants.E020")
+        )
+    try:
+        conf.may_enter_path()
+    except ImproperlyConfigured as problem:
+        messages.append(Error(str(problem), id="tenants.E021"))
+    if not apps.is_installed("tenants.merchants"):
+        messages.append(
+            Error(
+                f"{MIDDLEWARE} looks merchants up in tenants.merchants, which is not installed.",
+                hint="Put 'tenants.merchants' into INSTALLED_APPS.",
+                id="tenants.E022",
+            )
+        )
+    return messages
+
+
+def check_server(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Ask the database whether a pooler stands before it that would mix the merchants up."""
+    if conf.isolation() != "schemas" or ALIAS not in (databases or ()):
+        return []
+    connection = connections[ALIAS]
+    ((backend, there, at_home),) = rows(
+        connection,
+        "SELECT pg_backend_pid(), to_regclass('tenants_merchant') IS NOT NULL, to_regnamespace(%s) IS NOT NULL",
+        [PLATFORM_SCHEMA],
+    )
+    messages: list[CheckMessage] = []
+    info = connection.connection.info
+    if mixes_paths(info, backend):
+        messages.append(
+            Error(
+                "A pooler in transaction mode stands between the site and PostgreSQL, and does not keep the search "
+                "paths of its clients apart: what one migrates, another would get.",
+                hint="Let it pool sessions, or connect to PostgreSQL itself; or use PostgreSQL 18, and PgBouncer 1.20 "
+                "or newer with track_extra_parameters = search_path.",
+                id="tenants.E014",
+            )
+        )
+    if there and not at_home:
+        messages.append(
+            Caution(
+                "The platform's own objects have no place: their events are parked.",
+                hint="Run `manage.py tenants_migrate`.",
+                id="tenants.W011",
+            )
+        )
+    return messages
+
+
+def mixes_paths(info: Any, backend: int) -> bool:
+    """Say whether what answers as `backend`, and is another than we were connected to, mixes its clients' paths up.
+
+    What is reported a pooler can keep apart: PostgreSQL 18 reports it, and poolers hand on what they track.
+    """
+    return backend != info.backend_pid and info.parameter_status("search_path") is None
+
+
+def _settings() -> Iterator[CheckMessage]:
+    engine = settings.DATABASES.get(ALIAS, {}).get("ENGINE")
+    if engine != ENGINE:
+        yield Error(
+            f"TENANTS_ISOLATION is 'schemas', and the ENGINE of DATABASES[{ALIAS!r}] is {engine!r}: no schema is made.",
+            hint=f"Set it to {ENGINE!r}. One of your own, such as PostGIS, goes into ORIGINAL_BACKEND.",
+            id="tenants.E010",
+        )
+    if ROUTER not in settings.DATABASE_ROUTERS:
+        yield Error(
+            "DATABASE_ROUTERS lacks django-tenants' router: every table would be made in every schema, and a "
+            "merchant's rows would be found in the shared one.",
+            hint=f"DATABASE_ROUTERS = [{ROUTER!r}].",
+            id="tenants.E011",
+        )
+    for name, model in MODELS.items():
+        if getattr(settings, name, None) != model:
+            yield Error(
+                f"{name} is {getattr(settings, name, None)!r}.",
+                hint=f"{name} = {model!r}: what you keep of your merchants goes into a model that refers to it.",
+                id="tenants.E012",
+            )
+    if apps.is_installed("django.contrib.admin") and IN_ADMIN not in settings.MIDDLEWARE:
+        yield Caution(
+            "The admin is installed, and no middleware says whose objects its pages show: they find no table.",
+            hint=f"Put {IN_ADMIN!r} into MIDDLEWARE, after AuthenticationMiddleware.",
+            id="tenants.W012",
+        )
+    if not getattr(settings, "TENANT_LIMIT_SET_CALLS", False):
+        yield Caution(
+            "TENANT_LIMIT_SET_CALLS is off: django-tenants sets the search path before every query, and the account "
+            "context does so anyway.",
+            hint="TENANT_LIMIT_SET_CALLS = True; it is a third faster.",
+            id="tenants.W010",
+        )
+
+
+def _apps() -> Iterator[CheckMessage]:
+    shared = set(getattr(settings, "SHARED_APPS", ()))
+    tenant = set(getattr(settings, "TENANT_APPS", ()))
+    names = {config.name: _spellings(config) for config in apps.get_app_configs()}
+    everybodys: set[str] = {name for name in SHARED if name in names}
+    merchants = {
+        apps.get_app_config(model._meta.app_label).name for model in models_by_object().values()
+    } - set(SHARED_OBJECTS)
+    for name in sorted(everybodys):
+        if not names[name] & shared or names[name] & tenant:
+            yield _misplaced(name, "SHARED_APPS alone: it is about all merchants")
+    for name in sorted(merchants):
+        if not names[name] & tenant or names[name] & shared:
+            yield _misplaced(
+                name,
+                "TENANT_APPS alone: a table of it in the shared schema would be read where a merchant's is missing",
+            )
+
+
+def _spellings(config: AppConfig) -> set[str]:
+    return {config.name, f"{type(config).__module__}.{type(config).__name__}"}
+
+
+def _misplaced(name: str, place: str) -> CheckMessage:
+    return Error(f"{name} belongs into {place}.", hint=USE_PLACING, id="tenants.E013")

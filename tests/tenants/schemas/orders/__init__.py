@@ -1,0 +1,1 @@
+"""An app of a project's own, of which each merchant has tables."""

@@ -1,0 +1,134 @@
+"""PostgreSQL believes what the site signed, for the backend and the time it was signed for, and nothing else."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.test import override_settings
+
+from connect.context import EVERY_ACCOUNT
+from tenants.signature import NO_BACKEND, SECONDS_MAX, UnsignableAccount, rls_key, signed
+from tests.tenants.rows import OWN_OF_A, SEEN_BY_A, A
+
+KEY = rls_key("tests")
+
+
+@pytest.fixture
+def raw(serving):
+    """A connection of the serving role that carries what it is told to."""
+    login = {"user": serving.role, "password": serving.password}
+    with psycopg.connect(serving.url, **login) as connection:
+        yield connection
+
+
+def seen(raw, token):
+    with raw.transaction():
+        raw.execute("SELECT set_config('connect.account', %s, true)", [token])
+        rows = raw.execute("SELECT stripe_id FROM stripe_charge").fetchall()
+    return {row[0] for row in rows}
+
+
+def at(monkeypatch, seconds):
+    """Sign as if it were `seconds` from now."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
+
+
+def test_what_is_signed_for_this_backend_is_believed(raw):
+    backend = raw.info.backend_pid
+    assert seen(raw, signed(A, KEY, backend)) == SEEN_BY_A
+    assert len(seen(raw, signed(EVERY_ACCOUNT, KEY, backend))) == 8
+    assert seen(raw, signed("", KEY, backend)) == {"ch_for_a", "ch_for_b", "ch_own"}
+
+
+def test_what_is_signed_for_another_or_by_another_is_not(raw):
+    backend = raw.info.backend_pid
+    for token in (
+        signed(A, KEY, backend + 1),
+        signed(A, KEY, NO_BACKEND),
+        signed(A, rls_key("another"), backend),
+        signed(A, KEY, backend)[:-1],
+        signed(A, KEY, backend) + "0",
+        signed(A, KEY, backend).upper(),
+        signed(A, KEY, backend).replace(A, "acct_B"),
+        signed(A, KEY, backend).replace(A, "*"),
+        signed(A, KEY, backend).replace(A, ""),
+    ):
+        assert seen(raw, token) == set(), token
+
+
+@pytest.mark.parametrize("garbage", ["", " ", "*", "a b c", "* 0 ", "  ", "a\x01b x y", "ä " * 300])
+def test_garbage_is_no_error_and_reaches_nothing(raw, garbage):
+    assert seen(raw, garbage) == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "held"), [(-299, True), (-302, False), (299, True), (302, False)]
+)
+def test_a_signature_ages(raw, monkeypatch, seconds, held):
+    at(monkeypatch, seconds)
+    assert bool(seen(raw, signed(A, KEY, raw.info.backend_pid))) is held
+
+
+def test_a_signature_is_good_for_the_whole_of_the_transaction_it_was_made_in(raw, monkeypatch):
+    """A statement that takes long, or a cursor that is read slowly, does not stop in the middle."""
+    monkeypatch.setitem(SECONDS_MAX, "backend", 1)
+    call_command("tenants_rls", "install")
+    try:
+        token = signed(A, KEY, raw.info.backend_pid)
+        with raw.transaction():
+            raw.execute("SELECT set_config('connect.account', %s, true), pg_sleep(2.5)", [token])
+            assert raw.execute("SELECT count(*) FROM stripe_charge").fetchone() == (4,)
+        assert seen(raw, token) == set()
+    finally:
+        monkeypatch.undo()
+        call_command("tenants_rls", "install")
+
+
+def test_keys_are_rotated_without_a_gap(serving, raw):
+    backend = raw.info.backend_pid
+    new = rls_key("new secret")
+    with override_settings(SECRET_KEY="new secret", SECRET_KEY_FALLBACKS=["tests"]):
+        call_command("tenants_rls", "install")
+        assert seen(raw, signed(A, new, backend)) == seen(raw, signed(A, KEY, backend)) == SEEN_BY_A
+    with override_settings(TENANTS_RLS_KEY="of its own", SECRET_KEY="tests"):
+        call_command("tenants_rls", "install")
+        assert seen(raw, signed(A, rls_key("of its own"), backend)) == SEEN_BY_A
+        assert seen(raw, signed(A, new, backend)) == seen(raw, signed(A, KEY, backend)) == set()
+    call_command("tenants_rls", "install")
+    assert seen(raw, signed(A, new, backend)) == set()
+
+
+def test_bound_to_time_a_signature_is_good_on_any_connection_and_soon_on_none(
+    serving, raw, monkeypatch, settings
+):
+    settings.TENANTS_RLS_BINDING = "time"
+    call_command("tenants_rls", "install")
+    try:
+        token = signed(A, KEY, NO_BACKEND)
+        assert seen(raw, token) == SEEN_BY_A
+        assert seen(raw, signed(A, KEY, raw.info.backend_pid)) == set()
+        at(monkeypatch, -SECONDS_MAX["time"] - 3)
+        assert seen(raw, signed(A, KEY, NO_BACKEND)) == set()
+    finally:
+        settings.TENANTS_RLS_BINDING = "backend"
+        call_command("tenants_rls", "install")
+
+
+@pytest.mark.parametrize("name", ["*", "a b", "a'b", "acct_\n", "é"])
+def test_what_is_no_account_is_not_signed(name):
+    with pytest.raises(UnsignableAccount, match="Enter the context of an account"):
+        signed(name, KEY, 1)
+
+
+def test_writing_takes_a_signature_too(raw):
+    with raw.transaction():
+        token = signed(A, KEY, raw.info.backend_pid)
+        raw.execute("SELECT set_config('connect.account', %s, true)", [token])
+        assert raw.execute("UPDATE stripe_charge SET origin = ''").rowcount == len(OWN_OF_A)
+    with raw.transaction():
+        raw.execute("SELECT set_config('connect.account', %s, true)", [token[:-1]])
+        assert raw.execute("UPDATE stripe_charge SET origin = ''").rowcount == 0
