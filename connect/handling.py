@@ -43,7 +43,8 @@ def handle(inbox_id: int, event: Event) -> None:
             continue
         try:
             span = telemetry.span("connect.handler", handler=route.name, event_type=event.type)
-            with span, transaction.atomic(ALIAS), account(event.account):
+            # The savepoint after the account: rolled back to, it is of this one and no other.
+            with span, account(event.account), transaction.atomic(ALIAS):
                 _call(route, event)
         except Exception as error:  # noqa: BLE001 - it is the handler's alone: the others and the mirror go on
             logger.error(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from connect import conf, telemetry, thin
+from connect.context import every_account
 from connect.models import InboxEvent
 from django_stripe.database import ALIAS, connection
 from django_stripe.event import Event, parse_event
@@ -27,7 +28,8 @@ RETURNING id
 def receive(event: Event, *, endpoint: str) -> int | None:
     """Store `event`, which `endpoint` has verified, in one statement; return its inbox id, or None if it was there."""
     span = telemetry.span("connect.receive", endpoint=endpoint, event_type=event.type)
-    with span, connection().cursor() as cursor:
+    # Whose it is, nobody knows yet: it may be of an account that cannot be entered.
+    with span, every_account(), connection().cursor() as cursor:
         cursor.execute(
             INSERT,
             [

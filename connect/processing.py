@@ -11,7 +11,7 @@ from django.utils import timezone
 from connect import telemetry
 from connect.attempts import PENDING, State, give_back
 from connect.conf import livemode_policy
-from connect.context import UnknownAccount, account
+from connect.context import UnknownAccount, account, every_account
 from connect.handling import handle
 from connect.inbox import stored_event
 from connect.models import InboxEvent
@@ -40,6 +40,7 @@ RETURNING received_at
 """
 
 
+@every_account()
 def process(inbox_id: int, event: Event | None = None) -> Outcome:
     """Process one stored event: its rows first, in a transaction of their own, then its handlers.
 

@@ -7,6 +7,7 @@ from typing import Final
 from django.db import transaction
 
 from connect.conf import RETENTION_DAYS_MIN, retention_days
+from connect.context import every_account
 from django_stripe.database import ALIAS, connection
 
 BATCH_EVENTS: Final = 1000
@@ -25,6 +26,7 @@ WHERE id > %(after)s AND id <= %(last)s AND state IN ('processed', 'ignored')
 """
 
 
+@every_account()
 def prune(days: int | None = None) -> int:
     """Delete, by batches, events that are done and older than `days`; return how many.
 

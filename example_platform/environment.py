@@ -17,14 +17,18 @@ from django.core.management import execute_from_command_line
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from example_platform import postgres
+from example_platform import postgres, roles
 
 ROOT: Final = Path(__file__).parents[1]
+OWNER_URL: Final = "DATABASE_OWNER_URL"
+"""Where rows are kept apart: the way of the owner of the tables, and ``DATABASE_URL`` is that of who serves."""
+
 DATA_DIRECTORY: Final = ROOT / ".data" / "demo"
 
 WITHOUT_DATABASE: Final = frozenset(
     ("help", "--help", "-h", "version", "--version", "collectstatic", "findstatic", "diffsettings")
 )
+ISOLATIONS: Final = ("none", "rows", "schemas")
 THROW_AWAY: Final = frozenset({"smoke"})
 """Commands that leave nothing behind: each run has a database of its own."""
 
@@ -49,13 +53,13 @@ def run(argv: list[str]) -> None:
 
 
 def isolation() -> str | None:
-    """Return how the database keeps merchants apart: not at all, yet. Raises ImproperlyConfigured."""
+    """Return how the database keeps merchants apart: not at all, by rows or by schemas. Raises ImproperlyConfigured."""
     value = os.environ.get("TENANTS_ISOLATION", "none")
-    if value != "none":
+    if value not in ISOLATIONS:
         raise ImproperlyConfigured(
-            f"TENANTS_ISOLATION is {value!r}, which this release does not provide: leave it unset, or say none."
+            f"TENANTS_ISOLATION is {value!r}: say one of {', '.join(ISOLATIONS)}, or leave it unset for none."
         )
-    return None
+    return None if value == "none" else value
 
 
 def stripe_api_key() -> str:
@@ -81,6 +85,12 @@ def _database(command: str) -> Iterator[None]:
             directory = None if command in THROW_AWAY else DATA_DIRECTORY
             server = resources.enter_context(postgres.running(directory))
             os.environ["DATABASE_URL"] = server.url
+        # A process that the autoreloader starts finds that the first has done it.
+        if isolation() == "rows" and OWNER_URL not in os.environ:
+            owner_url = os.environ[OWNER_URL] = os.environ["DATABASE_URL"]
+            stays = not given or command not in THROW_AWAY
+            serving = roles.serving_role(owner_url, stays=stays)
+            os.environ["DATABASE_URL"] = resources.enter_context(serving)
         yield
 
 

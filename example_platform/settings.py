@@ -1,7 +1,8 @@
 """The shop's settings. What differs from one machine to another comes from the environment.
 
-``DATABASE_URL`` (manage.py sees to one), ``STRIPE_API_KEY`` (unset: the stand-in), ``STRIPE_WEBHOOK_SECRET_PLATFORM``
-and ``STRIPE_WEBHOOK_SECRET_CONNECT`` (with a key), ``STRIPE_API_BASE`` (a stand-in that runs elsewhere).
+``TENANTS_ISOLATION`` (none, rows, schemas), ``DATABASE_URL`` (manage.py sees to one), ``STRIPE_API_KEY`` (unset: the
+stand-in), ``STRIPE_WEBHOOK_SECRET_PLATFORM`` and ``STRIPE_WEBHOOK_SECRET_CONNECT`` (with a key), ``STRIPE_API_BASE`` (a
+stand-in that runs elsewhere).
 """
 
 import os
@@ -9,7 +10,8 @@ import secrets
 
 from django_stripe import APPS
 from example_platform.database import database
-from example_platform.environment import isolation, stripe_api_key
+from example_platform.environment import OWNER_URL, isolation, stripe_api_key
+from tenants import placing
 
 # A shop to look at, on the machine it runs on and no other.
 DEBUG = True
@@ -25,19 +27,16 @@ TIME_ZONE = "UTC"
 DATABASE_URL = os.environ.get("DATABASE_URL")
 DATABASES = {"default": database(DATABASE_URL) | {"CONN_MAX_AGE": 60}} if DATABASE_URL else {}
 
-INSTALLED_APPS = [
+DJANGO_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
-    "django_stripe",
-    *APPS,
-    "connect",
-    "tenants",
-    "example_platform.shop",
 ]
+SHOP = "example_platform.shop"
+INSTALLED_APPS = [*DJANGO_APPS, "django_stripe", *APPS, "connect", "tenants", SHOP]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -62,6 +61,22 @@ TEMPLATES = [
 ]
 
 TENANTS_ISOLATION = isolation()
+if TENANTS_ISOLATION == "rows":
+    TENANTS_RLS_OWNER = "owner"
+    MIDDLEWARE += ["tenants.staff.every_account_in_admin"]
+    if DATABASES:
+        DATABASES["owner"] = database(os.environ.get(OWNER_URL, ""))
+if TENANTS_ISOLATION == "schemas":
+    SHARED_APPS = placing.shared_apps(*DJANGO_APPS)
+    TENANT_APPS = placing.tenant_apps(SHOP)
+    INSTALLED_APPS = placing.installed_apps(SHARED_APPS, TENANT_APPS)
+    TENANT_MODEL = "merchants.Merchant"
+    TENANT_DOMAIN_MODEL = "merchants.Domain"
+    TENANT_LIMIT_SET_CALLS = True
+    DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+    MIDDLEWARE += ["tenants.chosen.chosen_merchant_in_admin"]
+    if DATABASES:
+        DATABASES["default"]["ENGINE"] = "django_tenants.postgresql_backend"
 
 # Without a key it is the stand-in: the demo starts one and says where; `python -m connect.testing` is at this address.
 STRIPE_API_KEY = stripe_api_key() or "sk_test_standin"

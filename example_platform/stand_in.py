@@ -21,6 +21,7 @@ from django.urls import reverse
 import connect
 from connect import testing
 from connect.conf import SNAPSHOT_ENDPOINTS
+from connect.context import every_account
 from django_stripe.account.models import Account
 from example_platform.environment import ROOT
 
@@ -40,9 +41,10 @@ class Memory:
     @classmethod
     def of_the_mirror(cls) -> Memory:
         """What the shop knows of its accounts."""
-        own = Account.objects.platform().values_list("stripe_id", flat=True).first()
-        connected = Account.objects.alive().exclude(connect_account_id="").order_by("created")
-        return cls(own or "", list(connected.values_list("data", flat=True)))
+        with every_account():
+            own = Account.objects.platform().values_list("stripe_id", flat=True).first()
+            connected = Account.objects.alive().exclude(connect_account_id="").order_by("created")
+            return cls(own or "", list(connected.values_list("data", flat=True)))
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,17 @@ class Cast:
 Chapter = Callable[[Cast], None]
 
 
-def play(stand_in: StandIn, say: Callable[[str], None], *, unruly: bool = False) -> Cast:
+def play(
+    stand_in: StandIn,
+    say: Callable[[str], None],
+    *,
+    unruly: bool = False,
+    after_each: Callable[[], None] = lambda: None,
+) -> Cast:
     """Tell the story, a day a chapter, up to now.
 
     `unruly`: the deliveries of a chapter come three times each and in any order, and every other chapter
-    happens within one second of Stripe's clock.
+    happens within one second of Stripe's clock. `after_each` chapter the shop does what it has to.
     """
     cast = Cast(stand_in)
     _set_clock(stand_in, time.time() - len(CHAPTERS) * DAY_SECONDS)
@@ -73,6 +79,7 @@ def play(stand_in: StandIn, say: Callable[[str], None], *, unruly: bool = False)
         stand_in.flush()
         stand_in.tell("clock", freeze=False, advance=DAY_SECONDS)
         stand_in.flush()
+        after_each()
         say((chapter.__doc__ or "").strip())
     stand_in.tell("switches", paused=False, shuffle=False, duplicate=0)
     _set_clock(stand_in, time.time())

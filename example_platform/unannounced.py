@@ -6,6 +6,7 @@ from typing import Final
 
 import connect
 from connect import PLATFORM
+from connect.context import every_account
 from django_stripe.account.models import Account
 from django_stripe.balance_transaction.models import BalanceTransaction
 from django_stripe.platform import Account as AnyAccount
@@ -17,7 +18,8 @@ ACCOUNTS_MAX: Final = 20
 def retrieve_platform() -> Account:
     """Mirror the platform's own account. https://docs.stripe.com/api/accounts/retrieve"""
     platform = Account(connect_account_id="", livemode=False)
-    platform.retrieve_data_from_stripe()
+    with connect.account(PLATFORM):
+        platform.retrieve_data_from_stripe()
     return platform
 
 
@@ -26,7 +28,8 @@ def retrieve_accounts() -> int:
     accounts = connect.client(account=PLATFORM).v1.accounts.list({"limit": ACCOUNTS_MAX}).data
     for account in accounts:
         row = Account(connect_account_id=account.id, stripe_id=account.id, livemode=False)
-        row.retrieve_data_from_stripe()
+        with every_account():  # it may be no merchant yet
+            row.retrieve_data_from_stripe()
     return len(accounts)
 
 
@@ -38,6 +41,7 @@ def retrieve_balance_transactions(account: AnyAccount) -> int:
         row = BalanceTransaction(
             connect_account_id=account_key(account), stripe_id=transaction.id, livemode=False
         )
-        row.retrieve_data_from_stripe()
+        with connect.account(account):
+            row.retrieve_data_from_stripe()
         count += 1
     return count

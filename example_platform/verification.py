@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 import connect
 from connect import PLATFORM
@@ -19,8 +19,10 @@ from connect.models import InboxEvent
 from django_stripe.common.models import AbstractStripeModel
 from django_stripe.platform import account_of
 from django_stripe.registry import models_by_object
+from example_platform.places import has_places, rows_everywhere
 from example_platform.shop.models import Takings
 from example_platform.stand_in import State
+from tenants.conf import isolation
 
 
 class Place(NamedTuple):
@@ -75,7 +77,7 @@ def mismatches(truth: Truth) -> Iterator[str]:
     """Compare every row with the object at its place; deleted objects are to be tombstones."""
     mirrored = set()
     for kind, model in models_by_object().items():
-        for row in model.objects.order_by("pk").iterator():
+        for row in rows_everywhere(model.objects.order_by("pk")):
             place = Place(kind, row.connect_account_id, row.stripe_id)
             mirrored.add(place)
             if problem := _mismatch(truth, place, row):
@@ -115,7 +117,7 @@ def miscounts(truth: Truth) -> Iterator[str]:
             expected[place.account, value["currency"], "sales"] += 1
             expected[place.account, value["currency"], "amount_minor"] += value["amount"]
     counted: Counter[tuple[str, str, str]] = Counter()
-    for takings in Takings.objects.all():
+    for takings in rows_everywhere(Takings.objects.all()):
         for what in ("sales", "amount_minor"):
             key = (takings.connect_account_id, takings.currency, what)
             counted[key] += getattr(takings, what)
@@ -140,13 +142,13 @@ def unreceived(truth: Truth) -> Iterator[str]:
 def unsettled() -> Iterator[str]:
     """Find rows whose last state is still a guess."""
     for kind, model in models_by_object().items():
-        for row in model.objects.unsettled():
+        for row in rows_everywhere(model.objects.unsettled()):
             yield str(Place(kind, row.connect_account_id, row.stripe_id))
 
 
 def rows() -> int:
     """Return how many rows the mirror has."""
-    return sum(model.objects.count() for model in models_by_object().values())
+    return sum(len(rows_everywhere(model.objects.all())) for model in models_by_object().values())
 
 
 def ties() -> int:
@@ -165,32 +167,42 @@ def asked() -> int:
     """Return of how many objects that events tell of the events did not tell enough, so that Stripe was asked."""
     told = InboxEvent.objects.values("object_id")
     return sum(
-        model.objects.filter(requested_at__isnull=False, stripe_id__in=told).count()
+        len(rows_everywhere(model.objects.filter(requested_at__isnull=False, stripe_id__in=told)))
         for model in models_by_object().values()
     )
 
 
 def _views(truth: Truth) -> Iterator[tuple[str, set[Place], set[Place]]]:
-    """Yield every query there is by account: what it is, what it shows, what it has to show."""
+    """Yield every query there is by account, asked in its context: what it is, what it shows, what it has to show."""
     for kind, model in models_by_object().items():
         there = [place for place in truth.ever if place.kind == kind]
         for key in ["", *truth.accounts]:
-            account = account_of(key)
-            for name, queryset, theirs in (
-                ("for_account", model.objects.for_account(account), _in(there, key)),
-                (
-                    "for_merchant",
-                    model.objects.for_merchant(account),
-                    {place for place in there if truth.belongs(place, key)},
-                ),
-            ):
-                found = queryset.values_list("connect_account_id", "stripe_id")
-                shown = {Place(kind, owner, id_) for owner, id_ in found}
-                yield f"{model.__name__}.objects.{name}({key or 'PLATFORM'})", shown, theirs
+            own = {place for place in there if place.account == key}
+            theirs = {place for place in there if truth.belongs(place, key)}
+            account, objects = account_of(key), model.objects
+            # Where each has a place of its own, what the platform has of a merchant is found in the platform's.
+            places = {key, ""} if isolation() == "schemas" else {key}
+            views = [
+                ("for_account", objects.for_account(account), {key}, own),
+                ("for_merchant", objects.for_merchant(account), places, theirs),
+            ]
+            # A query that names nobody: what it shows is what the database lets through.
+            if isolation() == "rows":
+                views.append(("all", objects.all(), {key}, theirs))
+            elif has_places(model):
+                views.append(("all", objects.all(), {key}, own))
+            for name, rows, asked_in, expected in views:
+                query = f"{model.__name__}.objects.{name}({key or 'PLATFORM'})"
+                yield query, _shown(kind, rows, asked_in), expected
 
 
-def _in(places: list[Place], account: str) -> set[Place]:
-    return {place for place in places if place.account == account}
+def _shown(kind: str, rows: QuerySet[Any], asked_in: set[str]) -> set[Place]:
+    shown = set()
+    for key in asked_in:
+        with connect.account(account_of(key)):
+            found = rows.values_list("connect_account_id", "stripe_id")
+            shown |= {Place(kind, owner, stripe_id) for owner, stripe_id in found}
+    return shown
 
 
 def _names(value: Any, account: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,9 +12,12 @@ from connect.models import InboxEvent
 from django_stripe.account.models import Account
 from django_stripe.charge.models import Charge
 from django_stripe.platform import account_of
+from example_platform import places
 from example_platform.shop.models import Takings
 
 MERCHANTS_PER_PAGE: Final = 20
+MERCHANT: Final = "merchant"
+"""What a charge is annotated with: whose page it is shown on."""
 CHARGES_MAX: Final = 10
 EVENTS_MAX: Final = 12
 CHARGE_COLUMNS: Final = (
@@ -68,11 +70,16 @@ def merchants(accounts: Sequence[Account]) -> list[Merchant]:
         for account in accounts
     ]
     shown.append(Merchant("", "The platform"))
-    charges = _charges([merchant.key for merchant in shown])
-    takings = _takings([merchant.key for merchant in shown])
+    by_key = {merchant.key: merchant for merchant in shown}
+    for place, keys in places.places_of(list(by_key)):
+        with place:
+            for charge in _charges(keys):
+                by_key[getattr(charge, MERCHANT)].charges.append(charge)
+            for takings in Takings.objects.filter(connect_account_id__in=keys).order_by("currency"):
+                by_key[takings.connect_account_id].takings.append(takings)
     for merchant in shown:
-        merchant.charges = charges[merchant.key]
-        merchant.takings = takings[merchant.key]
+        merchant.charges.sort(key=lambda charge: (-charge.created.timestamp(), charge.stripe_id))
+        del merchant.charges[CHARGES_MAX:]
     return shown
 
 
@@ -90,25 +97,13 @@ def way(charge: Charge) -> str:
     return "destination charge" if charge.destination else "charge of the platform"
 
 
-def _charges(keys: Sequence[str]) -> dict[str, list[Charge]]:
+def _charges(keys: Sequence[str]) -> QuerySet[Charge]:
     # The latest few of each: a union asks for all at once, and each part reads its own index.
     latest = [
         Charge.objects.for_merchant(account_of(key))
-        .annotate(merchant=Value(key, output_field=CharField()))
+        .annotate(**{MERCHANT: Value(key, output_field=CharField())})
         .only(*CHARGE_COLUMNS)
         .newest_first()[:CHARGES_MAX]
         for key in keys
     ]
-    found: dict[str, list[Charge]] = defaultdict(list)
-    for charge in latest[0].union(*latest[1:], all=True):
-        found[charge.merchant].append(charge)
-    for charges in found.values():
-        charges.sort(key=lambda charge: (-charge.created.timestamp(), charge.stripe_id))
-    return found
-
-
-def _takings(keys: Sequence[str]) -> dict[str, list[Takings]]:
-    found: dict[str, list[Takings]] = defaultdict(list)
-    for takings in Takings.objects.filter(connect_account_id__in=keys).order_by("currency"):
-        found[takings.connect_account_id].append(takings)
-    return found
+    return latest[0].union(*latest[1:], all=True)

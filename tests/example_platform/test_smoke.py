@@ -43,9 +43,10 @@ def shop_environment(more):
     return kept | more
 
 
-def databases():
+def databases_and_roles():
+    names = "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
-        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+        return {name for (name,) in connection.execute(names)}
 
 
 @pytest.fixture
@@ -56,12 +57,15 @@ def database():
         connection.execute(f'CREATE DATABASE "{name}"')
         yield make_conninfo(url, dbname=name)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        connection.execute(f'DROP ROLE IF EXISTS "{name}_site"')
 
 
-def test_the_story_ends_in_a_mirror_that_equals_stripe():
-    done = manage("smoke")
+@pytest.mark.parametrize("isolation", ["none", "rows", "schemas"])
+def test_the_story_ends_in_a_mirror_that_equals_stripe(isolation):
+    done = manage("smoke", TENANTS_ISOLATION=isolation)
     assert done.returncode == 0, done.stdout + done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
+    assert str(facts["isolation"]).lower() == isolation
     assert facts["merchants"] == 3
     assert facts["events_delivered"] == 3 * facts["events_unique"] > 600
     assert facts["rows"] > 200
@@ -69,16 +73,26 @@ def test_the_story_ends_in_a_mirror_that_equals_stripe():
     assert {name: facts[name] for name in CHECKS} == dict.fromkeys(CHECKS, 0)
 
 
-def test_a_mirror_that_was_tampered_with_is_found_out_and_leaves_nothing_behind():
-    before = databases()
-    done = manage("smoke", "--tamper", DATABASE_URL=os.environ["DATABASE_URL"])
+@pytest.mark.parametrize("isolation", ["none", "rows"])
+def test_a_mirror_that_was_tampered_with_is_found_out_and_leaves_nothing_behind(isolation):
+    before = databases_and_roles()
+    place = {"DATABASE_URL": os.environ["DATABASE_URL"], "TENANTS_ISOLATION": isolation}
+    done = manage("smoke", "--tamper", **place)
     assert done.returncode == 1, done.stdout + done.stderr
     facts = json.loads(done.stdout.splitlines()[-1])
     assert facts["mismatches"] > 0 < facts["leaks"]
     changed, given_away = re.search(r"^Tampered with (\w+), (\w+)\.$", done.stdout, re.M).groups()
     assert re.search(rf"^mismatches: charge {changed} .* differs in amount$", done.stdout, re.M)
     assert re.search(rf"^leaks: .*for_account\(.*customer {given_away}", done.stdout, re.M)
-    assert {name for name in databases() - before if name.startswith("smoke_")} == set()
+    left = databases_and_roles() - before
+    assert {name for name in left if name.startswith("smoke_")} == set()
+
+
+def test_where_merchants_have_schemas_a_row_that_was_changed_is_found_out():
+    done = manage("smoke", "--tamper", TENANTS_ISOLATION="schemas")
+    assert done.returncode == 1, done.stdout + done.stderr
+    (changed,) = re.search(r"^Tampered with (\w+)\.$", done.stdout, re.M).groups()
+    assert re.search(rf"^mismatches: charge {changed} .* differs in amount$", done.stdout, re.M)
 
 
 def test_a_server_on_which_it_cannot_make_a_database_is_told_in_two_lines():
@@ -129,8 +143,9 @@ class Browser:
         return re.findall(rf'name="{name}" value="(\w+)"', page)
 
 
-def test_the_demo_sells_and_goes_on_with_its_merchants_after_a_restart(database):
-    with demo(database) as said:
+@pytest.mark.parametrize("isolation", ["none", "rows", "schemas"])
+def test_the_demo_sells_and_goes_on_with_its_merchants_after_a_restart(database, isolation):
+    with demo(database, TENANTS_ISOLATION=isolation) as said:
         assert "The database is empty." in said
         browser = Browser(said)
         merchants = browser.hidden(browser.open("/"), "account")
@@ -145,7 +160,8 @@ def test_the_demo_sells_and_goes_on_with_its_merchants_after_a_restart(database)
             password=password,
         )
         assert "Site administration" in inside
-    with demo(database) as said:
+        assert re.search(r">ch_\w+</a>", browser.open("/admin/stripe_charge/charge/"))
+    with demo(database, TENANTS_ISOLATION=isolation) as said:
         assert "3 merchants are here from an earlier run." in said
         browser = Browser(said)
         page = browser.open("/")
@@ -211,7 +227,7 @@ def unescaped(address):
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("TENANTS_ISOLATION", "rows", "which this release does not provide"),
+        ("TENANTS_ISOLATION", "row", "say one of none, rows, schemas"),
         ("STRIPE_API_KEY", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", "STRIPE_API_KEY is a live key"),
         ("STRIPE_API_KEY", "pk_test_1", "no secret key of Stripe's test mode"),
     ],

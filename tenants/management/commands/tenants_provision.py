@@ -50,8 +50,16 @@ class Command(BaseCommand):
         if len(accounts) != 1 and (options["name"] or options["domain"]):
             raise CommandError("--name and --domain are of one merchant: name one account.")
         if options["missing"]:
-            self._replay()
+            replayed = _replay()
+            if options["verbosity"]:
+                self.stdout.write(f"{replayed} parked events of merchants are processed.")
             accounts = missing_accounts()
+        failed = self._provision(accounts, options)
+        if failed:
+            raise CommandError("\n".join(failed), returncode=1)
+
+    def _provision(self, accounts: list[str], options: dict[str, Any]) -> list[str]:
+        """Return what went wrong with which."""
         progress = Progress(self.stdout, "provisioned", len(accounts))
         failed = []
         for done, account in enumerate(accounts):
@@ -62,13 +70,13 @@ class Command(BaseCommand):
             except Exception as error:  # noqa: BLE001 - the next one is not to wait for it
                 logger.error("Account %s could not be provisioned: %s", account, where(error))
                 failed.append(f"{account}: {error}")
-        progress.end(len(accounts) - len(failed))
-        if failed:
-            raise CommandError("\n".join(failed), returncode=1)
+        if options["verbosity"]:
+            progress.end(len(accounts) - len(failed))
+        return failed
 
-    def _replay(self) -> None:
-        """What was parked in the moment that its merchant appeared in has nobody else to see to it."""
-        with every_account():
-            accounts = list(ready_accounts())
-        replayed = sum(replay_parked(account) for account in accounts)
-        self.stdout.write(f"{replayed} parked events of merchants are processed.")
+
+def _replay() -> int:
+    """What was parked in the moment that its merchant appeared in has nobody else to see to it."""
+    with every_account():
+        accounts = list(ready_accounts())
+    return sum(replay_parked(account) for account in accounts)

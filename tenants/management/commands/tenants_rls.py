@@ -16,6 +16,7 @@ from tenants.inspection import holes_in_connection, holes_in_tables, holes_of_ro
 from tenants.installation import CannotInstall, install, uninstall
 from tenants.policies import account_tables
 
+HOLDS = "The wall holds the role {}."
 ACTIONS = ("install", "uninstall", "list", "check")
 
 
@@ -51,23 +52,27 @@ class Command(BaseCommand):
         role = options["role"] or conf.serving_role()
         match options["action"]:
             case "install":
-                self._install(connection, role)
+                self._install(connection, role, quiet=not options["verbosity"])
             case "uninstall":
                 self._uninstall(connection)
             case "list":
                 self._list(connection, role)
             case _:
                 self._check(connection, role)
+                self.stdout.write(HOLDS.format(role))
 
-    def _install(self, connection: BaseDatabaseWrapper, role: str) -> None:
+    def _install(self, connection: BaseDatabaseWrapper, role: str, *, quiet: bool) -> None:
         try:
             walled = install(connection, role)
         except CannotInstall as problem:
             raise CommandError(str(problem)) from problem
+        self._check(connection, role)
+        if quiet:
+            return
         self.stdout.write(f"{len(walled)} tables keep the accounts apart for the role {role}.")
         if conf.isolation() != "rows":
             self.stdout.write("Nothing is read by it until TENANTS_ISOLATION = 'rows' is set.")
-        self._check(connection, role)
+        self.stdout.write(HOLDS.format(role))
 
     def _uninstall(self, connection: BaseDatabaseWrapper) -> None:
         names = uninstall(connection)
@@ -103,7 +108,6 @@ class Command(BaseCommand):
             self.stderr.write(hole)
         if holes:
             raise CommandError(f"The wall has {len(holes)} holes.", returncode=1)
-        self.stdout.write(f"The wall holds the role {role}.")
 
 
 def _yes(held: bool) -> str:

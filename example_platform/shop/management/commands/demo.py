@@ -6,24 +6,26 @@ import contextlib
 import errno
 import os
 import secrets
-import signal
+import time
 from typing import Any, Final
 
 import stripe
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from connect import conf
+from connect.context import every_account
 from connect.models import InboxEvent
 from django_stripe.client import describe
-from example_platform import serving, stand_in, story, unannounced
+from example_platform import places, serving, stand_in, story, unannounced
 from example_platform.environment import DATA_DIRECTORY, ROOT, stripe_api_key
 
 PORT: Final = 8000
 PORTS_TRIED_MAX: Final = 20
 USER: Final = "demo"
+SCHEDULE_SECONDS: Final = 2.0
+"""How often is seen to what a scheduler would see to."""
 
 
 class Command(BaseCommand):
@@ -35,7 +37,7 @@ class Command(BaseCommand):
     requires_system_checks: Any = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", verbosity=0)
+        places.prepare()
         with contextlib.ExitStack() as resources:
             shop = self.serve(resources)
             if stripe_api_key():
@@ -46,7 +48,8 @@ class Command(BaseCommand):
             with contextlib.suppress(KeyboardInterrupt):
                 self.introduce(shop)
                 while True:
-                    signal.pause()
+                    time.sleep(SCHEDULE_SECONDS)
+                    places.provision_connected()
             self.say("Stopping; the data stays.")
 
     def serve(self, resources: contextlib.ExitStack) -> str:
@@ -68,11 +71,17 @@ class Command(BaseCommand):
         memory = stand_in.Memory.of_the_mirror()
         running = resources.enter_context(stand_in.running(memory))
         stand_in.use(running, shop)
-        if InboxEvent.objects.exists():
+        with every_account():
+            is_told = InboxEvent.objects.exists()
+        if is_told:
             self.say(f"{len(memory.accounts)} merchants are here from an earlier run.")
         else:
             self.say("The database is empty. This happens at the stand-in now:")
-            story.play(running, lambda line: self.say(f"  {line}"))
+            story.play(
+                running,
+                lambda line: self.say(f"  {line}"),
+                after_each=places.provision_connected,
+            )
             unannounced.retrieve_platform()
         self.say(f"\nStripe   {running.url}: a stand-in. No money moves; enter nothing real.")
 

@@ -9,14 +9,17 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any, Final
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+import connect
 from connect import PLATFORM
+from connect.context import every_account
 from django_stripe.charge.models import Charge
 from django_stripe.customer.models import Customer
-from example_platform import serving, stand_in, story, unannounced, verification
+from django_stripe.database import ALIAS
+from example_platform import places, serving, stand_in, story, unannounced, verification
 from example_platform.stand_in import StandIn
+from tenants.conf import isolation
 
 PROBLEMS_SHOWN_MAX: Final = 20
 
@@ -38,20 +41,21 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, tamper: bool, **options: Any) -> None:
         began = time.monotonic()
-        call_command("migrate", verbosity=0)
-        self.say("A database of its own is migrated.")
+        places.prepare()
+        self.say(f"A database of its own is migrated; isolation: {isolation()}.")
         with stand_in.running() as stripe, serving.serving() as shop:
             self.say(f"The stand-in Stripe is at {stripe.url}, the shop at {shop}.")
             stand_in.use(stripe, shop)
-            self.check()
-            cast = story.play(stripe, self.say, unruly=True)
+            self.check(databases=[ALIAS])
+            cast = story.play(stripe, self.say, unruly=True, after_each=places.provision_connected)
             unannounced.retrieve_platform()
             unannounced.retrieve_balance_transactions(PLATFORM)
             for account in cast.merchants:
                 unannounced.retrieve_balance_transactions(account)
             if tamper:
-                self.say(f"Tampered with {', '.join(_tamper())}.")
-            facts, problems = _compare(stripe)
+                self.say(f"Tampered with {', '.join(_tamper(*list(cast.merchants)[:2]))}.")
+            with every_account():
+                facts, problems = _compare(stripe)
         facts["seconds"] = round(time.monotonic() - began, 1)
         for kind, found in problems.items():
             for problem in found[:PROBLEMS_SHOWN_MAX]:
@@ -83,6 +87,7 @@ def _compare(stripe: StandIn) -> tuple[dict[str, Any], dict[str, list[str]]]:
     }
     ties, asked = verification.ties(), verification.asked()
     facts = {
+        "isolation": isolation(),
         "merchants": len(truth.accounts),
         "events_delivered": len(delivered),
         "events_unique": len({(a["account"], a["event"]) for a in delivered}),
@@ -94,11 +99,15 @@ def _compare(stripe: StandIn) -> tuple[dict[str, Any], dict[str, list[str]]]:
     return facts | {kind: len(found) for kind, found in problems.items()}, problems
 
 
-def _tamper() -> Iterator[str]:
+def _tamper(account: str, other: str) -> Iterator[str]:
     """Do to the mirror what must never happen; yield the ids of the rows."""
-    charge = Charge.objects.alive().exclude(connect_account_id="").earliest("pk")
-    Charge.objects.filter(pk=charge.pk).update(data=charge.data | {"amount": 1})
+    with connect.account(account):
+        charge = Charge.objects.alive().for_account(account).earliest("pk")
+        Charge.objects.filter(pk=charge.pk).update(data=charge.data | {"amount": 1})
     yield charge.stripe_id
-    customer = Customer.objects.alive().exclude(connect_account_id=charge.connect_account_id)[0]
-    Customer.objects.filter(pk=customer.pk).update(connect_account_id=charge.connect_account_id)
-    yield customer.stripe_id
+    # Where each merchant has a schema, it takes in no row of another.
+    if isolation() != "schemas":
+        with every_account():
+            customer = Customer.objects.alive().for_account(other)[0]
+            Customer.objects.filter(pk=customer.pk).update(connect_account_id=account)
+        yield customer.stripe_id
