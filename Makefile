@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test kill fuzz lint bench lock clean
+.PHONY: help demo smoke pgbouncer test kill fuzz lint bench lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,14 @@ demo: .venv/installed ## Run a marketplace on this machine: http://127.0.0.1:800
 smoke: .venv/installed ## Tell the same story without a page, check it, and print one JSON line
 	@$(BIN)/python manage.py smoke
 
-test: .venv/installed ## Run every test, on two processes, with branch coverage
+# Not a wheel. Where it is missing and may not be installed, the tests that need it are skipped, and say so.
+pgbouncer:
+	@PATH="$$PATH:/usr/sbin"; command -v pgbouncer >/dev/null || { \
+		test "$$(id -u)" = 0 || sudo="sudo -n"; \
+		$$sudo apt-get update && $$sudo apt-get install --yes pgbouncer; \
+	} >/dev/null 2>&1 </dev/null || true
+
+test: .venv/installed pgbouncer ## Run every test, on two processes, with branch coverage
 	$(BIN)/python -m pytest --numprocesses 2 --cov --cov-report term
 
 kill: .venv/installed ## Kill processes and PostgreSQL while events come in, and count that none is lost

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from django.db import connections, transaction
+import psycopg
+from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from connect.context import EVERY_ACCOUNT, every_account
@@ -112,12 +113,21 @@ def holes_in_connection(alias: str) -> Iterator[str]:
     connection = connections[alias]
     if not rows(connection, FUNCTION, []):
         return  # which is a hole of the tables
-    with transaction.atomic(alias):
-        ((backend, now_unix),) = rows(
-            connection, "SELECT pg_backend_pid(), extract(epoch FROM statement_timestamp())", []
+    try:
+        with transaction.atomic(alias):
+            ((backend, now_unix),) = rows(
+                connection, "SELECT pg_backend_pid(), extract(epoch FROM statement_timestamp())", []
+            )
+            with every_account():
+                believed = rows(connection, f"SELECT {SCHEMA}.account()", [])
+    except OperationalError as problem:
+        if not isinstance(problem.__cause__, psycopg.errors.ProtocolViolation):
+            raise
+        yield (
+            f"A pooler stands between the site and PostgreSQL that has no transactions ({problem}), as PgBouncer in "
+            "statement mode. Let it pool transactions, or sessions."
         )
-        with every_account():
-            believed = rows(connection, f"SELECT {SCHEMA}.account()", [])
+        return
     pooled = backend != connection.connection.info.backend_pid
     if pooled and rls_binding() == "backend":
         yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import psycopg
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
@@ -28,6 +29,8 @@ MODELS: Final = {
 MIDDLEWARE: Final = "tenants.middleware.MerchantMiddleware"
 IN_ADMIN: Final = "tenants.chosen.chosen_merchant_in_admin"
 USE_PLACING: Final = "Let tenants.placing.shared_apps() and tenant_apps() make both lists."
+PROBE: Final = "tenants_probe"
+"""A path that nobody has."""
 
 
 def check_schemas(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -76,14 +79,24 @@ def check_server(
     )
     messages: list[CheckMessage] = []
     info = connection.connection.info
-    if mixes_paths(info, backend):
+    pooled = backend != info.backend_pid
+    if mixes_paths(info, backend) or (pooled and not sets_path_asked_for(connection)):
         messages.append(
             Error(
-                "A pooler in transaction mode stands between the site and PostgreSQL, and does not keep the search "
-                "paths of its clients apart: what one migrates, another would get.",
-                hint="Let it pool sessions, or connect to PostgreSQL itself; or use PostgreSQL 18, and PgBouncer 1.20 "
-                "or newer with track_extra_parameters = search_path.",
+                "A pooler stands between the site and PostgreSQL, and does not prove to keep the search paths of its "
+                "clients apart: in transaction mode, what one migrates another would get.",
+                hint="Connect to PostgreSQL itself; or use PostgreSQL 18, and PgBouncer 1.20 or newer with "
+                "track_extra_parameters = search_path. Where it pools sessions, you may silence this.",
                 id="tenants.E014",
+            )
+        )
+    if pooled and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        messages.append(
+            Error(
+                "A pooler stands between the site and PostgreSQL, and cursors in the server would be asked for rows on "
+                "another connection, where one of that name may be another merchant's.",
+                hint="Set DISABLE_SERVER_SIDE_CURSORS = True in DATABASES.",
+                id="tenants.E015",
             )
         )
     if there and not at_home:
@@ -103,6 +116,24 @@ def mixes_paths(info: Any, backend: int) -> bool:
     What is reported a pooler can keep apart: PostgreSQL 18 reports it, and poolers hand on what they track.
     """
     return backend != info.backend_pid and info.parameter_status("search_path") is None
+
+
+def sets_path_asked_for(connection: Any) -> bool:
+    """Say whether a client that asks for a path when it connects has it in its transactions.
+
+    A pooler that tracks paths sees to that; others refuse such a client, or forget what it asked for. That a path is
+    reported is no proof: PgBouncer before 1.20 hands on what PostgreSQL 18 reports, and does not track it.
+    """
+    asked = connection.get_connection_params()
+    options = f"{asked.get('options', '')} -c search_path={PROBE}"
+    try:
+        with (
+            psycopg.connect(**asked | {"options": options}, autocommit=True) as client,
+            client.transaction(),
+        ):
+            return client.execute("SHOW search_path").fetchone() == (PROBE,)
+    except psycopg.OperationalError:
+        return False
 
 
 def _settings() -> Iterator[CheckMessage]:

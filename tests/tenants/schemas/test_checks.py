@@ -107,6 +107,7 @@ def test_a_pooler_is_refused_where_it_could_not_keep_paths_apart(truth):
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "NAME": name,
+            "DISABLE_SERVER_SIDE_CURSORS": True,
         }
         del connections[ALIAS]
         try:
