@@ -1,0 +1,163 @@
+"""Owns what row-level security costs: the same queries behind the wall and past it, in turns, over a million charges.
+
+`python -m bench.row_security`, in a process of its own, on the database of ``DATABASE_URL``, as a superuser. The
+charges are small (0.5 KB): what is read besides would only hide the wall.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import django
+import psycopg
+from django.core.management import call_command
+from django.db import connections
+from django.test import override_settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bench import report
+from example_platform.roles import serving_role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHARGES: Final = 1_000_000
+ACCOUNTS: Final = {"small": "acct_small", "median": "acct_m500", "large": "acct_large"}
+NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
+
+# A quarter is one merchant's, 20 are another's, and the others have a thousand each; in no order, over a year.
+FILL: Final = """
+INSERT INTO stripe_charge (connect_account_id, livemode, stripe_id, data, as_of, origin, event_id, leans_on_prior)
+SELECT
+    CASE WHEN n < 250000 THEN 'acct_large' WHEN n < 250020 THEN 'acct_small' ELSE 'acct_m' || n / 1000 END,
+    true, 'ch_' || n,
+    jsonb_build_object(
+        'id', 'ch_' || n, 'object', 'charge', 'amount', n %% 90000, 'amount_refunded', 0, 'currency', 'usd',
+        'captured', true, 'paid', n %% 25 <> 0, 'refunded', false, 'disputed', false, 'livemode', true,
+        'status', CASE WHEN n %% 25 = 0 THEN 'failed' ELSE 'succeeded' END,
+        'created', extract(epoch FROM %(now)s::timestamptz)::bigint - (hashint4(n) & 2147483647) %% 31536000,
+        'customer', 'cus_' || n / 10, 'payment_intent', 'pi_' || n, 'balance_transaction', 'txn_' || n,
+        'description', 'Order ' || n, 'metadata', jsonb_build_object('order', n::text)
+    ),
+    now(), 'event', '', false
+FROM (SELECT n FROM generate_series(0, %(last)s) AS n ORDER BY hashint4(n)) AS numbers
+"""
+
+SECONDS: Final = 1.0
+"""How long each query is measured, both ways together."""
+ROUNDS_MIN: Final = 25
+SLOWER_MAX: Final = 0.05
+SLOWER_MAX_MS: Final = 0.1
+
+Query = Callable[[str], Any]
+
+
+def queries(account: str) -> dict[str, Query]:
+    """Return what dashboards ask about a merchant, each to be asked of an entry of DATABASES."""
+    from django.db.models import Count, Sum  # noqa: PLC0415 - the settings are ready by now
+
+    from django_stripe.charge.models import Charge  # noqa: PLC0415
+
+    def charges(alias: str) -> Any:
+        return Charge.objects.using(alias).for_account(account)
+
+    one = charges("free").first()
+    month = (NOW - timedelta(days=30), NOW)
+    return {
+        "point": lambda alias: charges(alias).get(stripe_id=one.stripe_id),
+        "last_50": lambda alias: list(charges(alias).newest_first()[:50]),
+        "filtered": lambda alias: list(charges(alias).filter(status="failed").newest_first()[:50]),
+        "search": lambda alias: list(charges(alias).filter(customer=one.customer)),
+        "30_days": lambda alias: list(
+            charges(alias)
+            .created_between(*month)
+            .values("currency")
+            .order_by()
+            .annotate(Sum("amount"), Count("pk"))
+        ),
+    }
+
+
+def compare(query: Query) -> tuple[float, float]:
+    """Return the milliseconds that `query` takes behind the wall and past it, in the middle of many rounds."""
+    times: dict[str, list[float]] = {"default": [], "free": []}
+    answers = [query(alias) for alias in times]
+    if answers[0] != answers[1] or not answers[0]:
+        raise SystemExit(
+            "Behind the wall something else is found than past it, or nothing on either side."
+        )
+    ends_at = perf_counter() + SECONDS
+    while perf_counter() < ends_at or len(times["free"]) < ROUNDS_MIN:
+        for alias, taken in times.items():
+            began = perf_counter()
+            query(alias)
+            taken.append(perf_counter() - began)
+    return median(times["default"]) * 1000, median(times["free"]) * 1000
+
+
+def measure() -> None:
+    """Print each query's time behind the wall, and how much longer it is."""
+    import connect  # noqa: PLC0415 - the settings are ready by now
+
+    for size, account in ACCOUNTS.items():
+        with connect.account(account):
+            for name, query in queries(account).items():
+                walled_ms, free_ms = compare(query)
+                label = f"wall_{name}_{size}"
+                report.line(label, walled_ms, "ms", walled_ms / free_ms, "the same without it")
+                allowed_ms = max(SLOWER_MAX * free_ms, SLOWER_MAX_MS)
+                report.ceiling(label, walled_ms - free_ms, allowed_ms)
+
+
+@contextmanager
+def _past_the_wall(url: str) -> Iterator[str]:
+    """Make a role that row-level security does not hold, and that owns nothing either; yield its URL."""
+    name, password = f"bench_free_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    role = sql.Identifier(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        create = sql.SQL("CREATE ROLE {} LOGIN BYPASSRLS PASSWORD {}")
+        connection.execute(create.format(role, sql.Literal(password)))
+        try:
+            yield make_conninfo(url, user=name, password=password)
+        finally:
+            connection.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(role, role))
+
+
+def _fill(url: str, role: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(FILL, {"now": NOW, "last": CHARGES - 1})
+        connection.execute("VACUUM ANALYZE stripe_charge")
+        grant = sql.SQL("GRANT SELECT ON stripe_charge TO {}")
+        connection.execute(grant.format(sql.Identifier(role)))
+
+
+def _main() -> None:
+    owner_url = os.environ["DATABASE_URL"]
+    with serving_role(owner_url, stays=False) as url, _past_the_wall(owner_url) as free_url:
+        os.environ |= {
+            "DATABASE_URL": url,
+            "BENCH_OWNER_URL": owner_url,
+            "BENCH_FREE_URL": free_url,
+            "DJANGO_SETTINGS_MODULE": "bench.rows.settings",
+        }
+        django.setup()
+        call_command("migrate", database="owner", verbosity=0)
+        call_command("tenants_rls", "install", verbosity=0)
+        _fill(owner_url, connections["free"].settings_dict["USER"])
+        # As where nobody keeps merchants apart: no statement of this connection carries an account.
+        with override_settings(TENANTS_ISOLATION=None):
+            connections["free"].ensure_connection()
+        measure()
+        connections.close_all()
+
+
+if __name__ == "__main__":
+    _main()
