@@ -61,17 +61,9 @@ CROSSING = {
     "example_platform.verification.": "the smoke test compares everything there is",
     "django_stripe.settling.due": "once a second a worker looks, over an index of the few rows that are due",
     "example_platform.shop.views.merchants": "the platform's own page lists its merchants",
-    "django_stripe.common.models.AbstractStripeModel._mirror": "NOT YET: reads its row anew by id alone",
-    "example_platform.shop.models.TakingsManager.add": "NOT YET: the shop counts a sale by id alone",
 }
 # What Citus refuses, and the mirror still sends. None of these is about whose rows are found.
-REFUSED = {
-    ("django_stripe.mirroring._write_all", NOT_IMMUTABLE): "now(), and date_trunc of a timestamptz",
-    ("django_stripe.ties.Tie._write", NOT_IMMUTABLE): "now()",
-    ("django_stripe.ties.resolve", LOCKS_MANY): "FOR UPDATE over unnest()",
-    ("django_stripe.ties.Tie.settle", NOT_PUSHED_DOWN): "clock_timestamp()",
-    ("django_stripe.settling.settle", NOT_PUSHED_DOWN): "timestamptz + interval of a column",
-}
+REFUSED = {}
 
 
 @pytest.fixture(scope="module")
@@ -431,7 +423,6 @@ def test_what_citus_would_refuse_is_what_is_written_down(story):
     refused = {(who, rule) for who, _, broken in story for rule in broken - {UNNAMED}}
     assert refused <= REFUSED.keys()
     # Once the mirror is changed, the list and the page of the documentation are to be too.
-    assert ("django_stripe.mirroring._write_all", NOT_IMMUTABLE) in refused
 
 
 @pytest.fixture(scope="module")
