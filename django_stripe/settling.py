@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import stripe
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import F
-from django.db.models.functions import Greatest, Least, Now
+from django.db.models.functions import Now
 
 from django_stripe import registry
 from django_stripe.client import describe
@@ -55,8 +54,11 @@ def settle(model: type[AbstractStripeModel], key: Key, *, turns: int = TURNS_MAX
         if snapshot is None or not mirror([snapshot]).unsettled:
             break
     unsettled = rows.filter(settle_at__isnull=False)
+    received_at = unsettled.values_list("received_at", flat=True).first()
+    if received_at is None:
+        return True
     # As long again as nothing new was heard of it.
-    wait = Least(Greatest(Now() - F("received_at"), RETRY_FIRST), RETRY_MAX)
+    wait = min(max(clock() - received_at, RETRY_FIRST), RETRY_MAX)
     return not unsettled.update(settle_at=Now() + wait)
 
 

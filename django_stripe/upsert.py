@@ -6,10 +6,12 @@ more time escaping the JSON than PostgreSQL takes to store it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from django_stripe.database import binary_cursor, connection
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
 INSERT: Final = """
 INSERT INTO {table} AS t (
     connect_account_id, livemode, stripe_id, data, as_of, origin, event_id,
-    requested_at, received_at, deleted_at, leans_on_prior
+    requested_at, received_at, deleted_at, leans_on_prior, updated_at
 )
 SELECT x.account, x.livemode, x.stripe_id, x.payload::jsonb #> x.path::text[], x.as_of, x.origin, x.event_id,
-    x.requested_at, x.received_at, x.deleted_at, x.leans_on_prior
+    x.requested_at, x.received_at, x.deleted_at, x.leans_on_prior, now()
 FROM unnest(
     %b::text[], %b::bool[], %b::text[], %b::text[], %b::text[], %b::timestamptz[], %b::text[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::bool[]
@@ -47,7 +49,7 @@ ON CONFLICT (connect_account_id, livemode, stripe_id) DO UPDATE SET
     settle_at = {settle_at},
     leans_on_prior = excluded.leans_on_prior,
     decided_since = NULL,
-    updated_at = now()
+    updated_at = excluded.updated_at
 {guard}
 """
 
@@ -56,26 +58,37 @@ GUARD: Final = """
 WHERE excluded.requested_at > t.received_at
     OR (t.requested_at IS NULL OR t.requested_at <= excluded.received_at)
     AND CASE WHEN excluded.event_id = '' AND excluded.requested_at IS NOT NULL
-        THEN date_trunc('second', excluded.as_of - (excluded.received_at - excluded.requested_at))
-        ELSE excluded.as_of END > t.as_of
+        -- A whole second later, also were it answered as it was asked. By intervals, whose functions are IMMUTABLE.
+        THEN excluded.as_of - t.as_of - (excluded.received_at - excluded.requested_at) >= '1 second'
+        ELSE excluded.as_of > t.as_of END
 """
 
 
 ROWS: Final = """
 SELECT t.connect_account_id, t.livemode, t.stripe_id,
-    t.as_of, t.requested_at, t.received_at, t.event_id, t.deleted_at, t.decided_since, t.leans_on_prior, {data}
+    t.as_of, t.requested_at, t.received_at, t.event_id, t.deleted_at, t.decided_since, t.leans_on_prior, ''
 FROM unnest(%b::text[], %b::bool[], %b::text[]) AS x (account, livemode, stripe_id)
 JOIN {table} AS t
     ON (t.connect_account_id, t.livemode, t.stripe_id) = (x.account, x.livemode, x.stripe_id)
 ORDER BY 1, 2, 3
-{lock}
+"""
+
+# By account: rows are locked where they are, and on Citus that is one node.
+LOCKED_ROWS: Final = """
+SELECT t.connect_account_id, t.livemode, t.stripe_id,
+    t.as_of, t.requested_at, t.received_at, t.event_id, t.deleted_at, t.decided_since, t.leans_on_prior, t.data::text
+FROM unnest(%b::bool[], %b::text[]) AS x (livemode, stripe_id)
+JOIN {table} AS t ON (t.livemode, t.stripe_id) = (x.livemode, x.stripe_id)
+WHERE t.connect_account_id = %b
+ORDER BY 2, 3
+FOR UPDATE OF t
 """
 
 MARK: Final = """
 UPDATE {table} AS t SET as_of = new.as_of, decided_since = new.decided_since,
     received_at = greatest(t.received_at, new.received_at), leans_on_prior = new.leans_on_prior,
     -- Somebody may be asking Stripe already, until the time that stands there.
-    settle_at = CASE WHEN NOT new.settled THEN coalesce(t.settle_at, clock_timestamp()) END, updated_at = now()
+    settle_at = CASE WHEN NOT new.settled THEN coalesce(t.settle_at, new.received_at) END, updated_at = now()
 FROM (VALUES (%b::timestamptz, %b::timestamptz, %b::timestamptz, %b::bool, %b::bool))
     AS new (as_of, decided_since, received_at, leans_on_prior, settled)
 WHERE (t.connect_account_id, t.livemode, t.stripe_id) = (%b, %b, %b)
@@ -157,19 +170,26 @@ def rows(
     model: type[AbstractStripeModel], keys: Collection[Key], *, lock: bool = False
 ) -> dict[Key, Row]:
     """Return the bookkeeping of the rows of `keys`; locked, and with their `data`, if `lock`."""
-    statement = ROWS.format(
-        table=_table(model),
-        data="t.data::text" if lock else "''",
-        lock="FOR UPDATE OF t" if lock else "",
-    )
-    columns = [list(column) for column in zip(*sorted(keys), strict=True)]
-    return {row[:3]: Row(*map(_in_utc, row[3:])) for row in _read(statement, columns)}
+    table = _table(model)
+    if not lock:
+        columns = [list(column) for column in zip(*sorted(keys), strict=True)]
+        return _by_key(_read(ROWS.format(table=table), columns))
+    found: dict[Key, Row] = {}
+    for account, its in groupby(sorted(keys), itemgetter(0)):
+        _, livemodes, ids = zip(*its, strict=True)
+        parameters = [list(livemodes), list(ids), account]
+        found |= _by_key(_read(LOCKED_ROWS.format(table=table), parameters))
+    return found
 
 
 def clock() -> datetime:
     """Return the database's clock, which all our own moments are read from: hosts differ."""
     (row,) = _read("SELECT clock_timestamp()", [])
     return cast("datetime", _in_utc(row[0]))
+
+
+def _by_key(found: Iterable[Any]) -> dict[Key, Row]:
+    return {row[:3]: Row(*map(_in_utc, row[3:])) for row in found}
 
 
 def _write(statement: str, parameters: Sequence[Any]) -> int:

@@ -28,9 +28,17 @@ def rls_secrets() -> list[str]:
     return [secret, *getattr(settings, "TENANTS_RLS_KEY_FALLBACKS", [])]
 
 
+def citus() -> bool:
+    """Return ``TENANTS_CITUS``: whether the tables are, or are to be, spread over the nodes of Citus."""
+    return bool(getattr(settings, "TENANTS_CITUS", False))
+
+
 def rls_binding() -> Any:
-    """Return what a signature is good for: this connection's backend (the default), or a short time on any."""
-    return getattr(settings, "TENANTS_RLS_BINDING", "backend")
+    """Return what a signature is good for: this connection's backend (the default), or a short time on any.
+
+    On Citus it is the latter: a worker checks it in a backend of its own.
+    """
+    return getattr(settings, "TENANTS_RLS_BINDING", "time" if citus() else "backend")
 
 
 def owner_alias() -> str:

@@ -16,7 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from connect.context import EVERY_ACCOUNT, reach
 from django_stripe.database import ALIAS, write_with
-from tenants.conf import isolation, owner_alias, rls_binding, rls_secrets
+from tenants.conf import citus, isolation, owner_alias, rls_binding, rls_secrets
 from tenants.cursors import preface_declared, prefacing
 from tenants.signature import NO_BACKEND, rls_key, signed
 
@@ -48,6 +48,9 @@ def carry(connection: psycopg.Connection[Any], alias: str) -> str:
         by_backend = rls_binding() == "backend"
         backend = connection.info.backend_pid if by_backend else NO_BACKEND
         token = signed(reached, rls_key(rls_secrets()[0]), backend)
+    if citus():
+        # It passes on what SET says, and not what a function does.
+        return f"SET LOCAL {SETTING} = '{token}'"
     # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
     return f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
 

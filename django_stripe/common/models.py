@@ -187,9 +187,11 @@ class AbstractStripeModel(models.Model):
         for refusal in outcome.refused:
             raise PayloadRefused(f"{self.stripe_object} {snapshot.stripe_id}: {refusal.reason}")
         account, livemode, stripe_id = snapshot.key
-        rows = type(self).objects.using(ALIAS)
-        self.pk = rows.values_list("pk", flat=True).get(
-            connect_account_id=account, livemode=livemode, stripe_id=stripe_id
+        rows = (
+            type(self)
+            .objects.using(ALIAS)
+            .filter(connect_account_id=account, livemode=livemode, stripe_id=stripe_id)
         )
-        self.refresh_from_db(using=ALIAS)
+        self.pk = rows.values_list("pk", flat=True).get()
+        self.refresh_from_db(using=ALIAS, from_queryset=rows)
         self._state.adding = False

@@ -12,7 +12,7 @@ class TakingsManager(models.Manager["Takings"]):
         takings, _ = self.get_or_create(
             connect_account_id=account, livemode=livemode, currency=currency
         )
-        self.filter(pk=takings.pk).update(
+        self.filter(connect_account_id=account, pk=takings.pk).update(
             sales=F("sales") + 1, amount_minor=F("amount_minor") + amount_minor
         )
 
