@@ -10,9 +10,9 @@ from django.db import connections
 
 from django_stripe.database import ALIAS
 
-BINDINGS: Final = ("backend", "time")
+BINDINGS: Final = ("backend", "time", "unsigned")
 WAYS: Final = ("subdomain", "path", "header")
-Binding = Literal["backend", "time"]
+Binding = Literal["backend", "time", "unsigned"]
 
 
 def isolation() -> Any:

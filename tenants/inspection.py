@@ -135,9 +135,10 @@ def holes_in_connection(alias: str) -> Iterator[str]:
             "there: every query finds nothing. Set TENANTS_RLS_BINDING = 'time', and install again."
         )
     elif believed != [(EVERY_ACCOUNT.value,)]:
+        seconds = SECONDS_MAX.get(rls_binding(), 0)
         yield (
             "PostgreSQL does not believe what the site signs: every query finds nothing. The clocks may be more "
-            f"than {SECONDS_MAX[rls_binding()]} s apart (PostgreSQL's says {now_unix:.0f}), or the key is another. "
+            f"than {seconds} s apart (PostgreSQL's says {now_unix:.0f}), or the key is another. "
             f"{INSTALL}"
         )
     if pooled and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):

@@ -12,7 +12,7 @@ from django.db import connections, models, router
 from django_stripe.database import ALIAS
 from django_stripe.platform import PLATFORM
 from tenants.conf import citus, rls_binding
-from tenants.signature import DOMAIN, NO_BACKEND, SECONDS_MAX
+from tenants.signature import DOMAIN, NO_BACKEND, SECONDS_MAX, UNSIGNED
 from tenants.wall import SETTING
 
 if TYPE_CHECKING:
@@ -30,6 +30,14 @@ REACHED: Final = f"(SELECT {SCHEMA}.account())"
 REACHED_ON_CITUS: Final = f"{SCHEMA}.account()"
 
 EVERY: Final = "'*'"
+
+
+# Not SECURITY DEFINER, so that PostgreSQL puts its expression in its place.
+UNSIGNED_FUNCTION: Final = f"""
+CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN substr(nullif(current_setting('{SETTING}', true), ''), {len(UNSIGNED) + 1})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +125,35 @@ def other_tables() -> list[str]:
 def function_sql() -> str:
     """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature."""
     binding = rls_binding()
+    if binding == "unsigned":
+        return UNSIGNED_FUNCTION
     backend = "pg_backend_pid()" if binding == "backend" else f"'{NO_BACKEND}'"
     seconds = SECONDS_MAX[binding]
-    # Only the leader may run it: a parallel worker has a process id of its own.
+    # Not in SQL, which plans such a function at each statement. Its names are looked up in pg_catalog, whatever path
+    # the caller has. Only the leader may run it: a parallel worker has a process id of its own.
     return f"""
 CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-BEGIN ATOMIC
-    SELECT token.part[1]
-    FROM (SELECT string_to_array(current_setting('{SETTING}', true), ' ')) AS token (part), {SCHEMA}.key
-    WHERE CASE WHEN token.part[3] = encode(sha256(key.outer_block || sha256(key.inner_block || convert_to(
-            '{DOMAIN} ' || {backend} || ' ' || token.part[2] || ' ' || token.part[1], 'UTF8'))), 'hex')
-        -- For as long as the transaction that it was signed in.
-        THEN token.part[2]::float8 BETWEEN extract(epoch FROM transaction_timestamp()) - {seconds}
-            AND extract(epoch FROM statement_timestamp()) + {seconds} END
-    LIMIT 1;
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    token text[] := string_to_array(current_setting('{SETTING}', true), ' ');
+    key record;
+BEGIN
+    FOR key IN SELECT inner_block, outer_block FROM {SCHEMA}.key LOOP
+        IF token[3] = encode(sha256(key.outer_block || sha256(key.inner_block || convert_to(
+            '{DOMAIN} ' || {backend} || ' ' || token[2] || ' ' || token[1], 'UTF8'))), 'hex')
+        THEN
+            -- For as long as the transaction that it was signed in.
+            IF token[2]::float8 BETWEEN extract(epoch FROM transaction_timestamp()) - {seconds}
+                AND extract(epoch FROM statement_timestamp()) + {seconds}
+            THEN
+                RETURN token[1];
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN NULL;
 END
+$$
 """  # noqa: S608 - all that is put in is our own
 
 

@@ -3,7 +3,8 @@
 A token is ``account time signature``. The signature is HMAC-SHA256, which PostgreSQL computes with its own
 sha256() from the two padded keys, over a name of its own, the backend or "-", the time and the account, which alone
 may be anything and is last. Without the key nobody makes one; with the backend in it, one that is read elsewhere
-(``pg_stat_activity``, a log) is worth nothing on another connection.
+(``pg_stat_activity``, a log) is worth nothing on another connection. Where ``TENANTS_RLS_BINDING`` is ``"unsigned"`` a
+token is ``=account``, which whoever can send SQL can make.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from connect.context import EVERY_ACCOUNT, EveryAccount
@@ -24,6 +25,9 @@ INNER, OUTER = 0x36, 0x5C
 
 # It stands in SQL between quotes, and in the token between spaces.
 ACCOUNT: Final = re.compile(r"[A-Za-z0-9_.:-]*")
+
+UNSIGNED: Final = "="
+"""What an account that nobody signs begins with: the platform's is empty, and so is a setting that was never made."""
 
 SECONDS_MAX: Final[dict[Binding, int]] = {"backend": 300, "time": 60}
 """For how long a token is believed by a transaction that begins later; the clocks may differ by as much."""
@@ -51,15 +55,26 @@ def signed(reach: str | EveryAccount, key: bytes, backend: int | str) -> str:
     `backend` is the process id of the connection's backend, or ``NO_BACKEND``. Raises UnsignableAccount for
     what could not stand in a statement.
     """
+    return _token(_account(reach), key, backend, int(time.time()))
+
+
+def unsigned(reach: str | EveryAccount) -> str:
+    """Return the token where accounts are not signed. Raises UnsignableAccount as `signed` does."""
+    return f"{UNSIGNED}{_account(reach)}"
+
+
+def _account(reach: str | EveryAccount) -> str:
     if reach is EVERY_ACCOUNT:
-        account = reach.value
-    elif ACCOUNT.fullmatch(reach):
-        account = reach
-    else:
-        raise UnsignableAccount(
-            f"{reach!r} cannot be the account of a statement: an id has letters, digits and _ . : - only. Enter "
-            "the context of an account that Stripe knows."
-        )
-    at_unix = int(time.time())
+        return str(reach.value)
+    if ACCOUNT.fullmatch(reach):
+        return reach
+    raise UnsignableAccount(
+        f"{reach!r} cannot be the account of a statement: an id has letters, digits and _ . : - only. Enter "
+        "the context of an account that Stripe knows."
+    )
+
+
+@lru_cache(maxsize=1024)  # within a second it is the same
+def _token(account: str, key: bytes, backend: int | str, at_unix: int) -> str:
     message = f"{DOMAIN} {backend} {at_unix} {account}"
     return f"{account} {at_unix} {hmac.digest(key, message.encode(), 'sha256').hex()}"

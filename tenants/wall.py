@@ -7,18 +7,21 @@ a savepoint that is rolled back or an exception could leave behind for the next 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from connect.context import EVERY_ACCOUNT, reach
+from connect.context import EVERY_ACCOUNT, EveryAccount, reach
 from django_stripe.database import ALIAS, write_with
-from tenants.conf import citus, isolation, owner_alias, rls_binding, rls_secrets
+from tenants.conf import Binding, citus, isolation, owner_alias, rls_binding, rls_secrets
 from tenants.cursors import preface_declared, prefacing
-from tenants.signature import NO_BACKEND, rls_key, signed
+from tenants.signature import NO_BACKEND, rls_key, signed, unsigned
 
 SETTING: Final = "connect.account"
 
@@ -35,7 +38,8 @@ def carry(connection: psycopg.Connection[Any], alias: str) -> str:
     """
     reached = reach()
     # Whoever owns the tables can take the wall down: he is there for migrations, which are about every row.
-    is_owner = alias == owner_alias() != ALIAS
+    site = _site()
+    is_owner = alias == site.owner_alias != ALIAS
     if reached is None and is_owner:
         reached = EVERY_ACCOUNT
     token = ""
@@ -45,14 +49,38 @@ def carry(connection: psycopg.Connection[Any], alias: str) -> str:
                 f"The database {alias!r} is used as the superuser {connection.info.user!r}, from whom row-level "
                 "security hides nothing. Log in as the role that `manage.py tenants_rls install` was told of."
             )
-        by_backend = rls_binding() == "backend"
-        backend = connection.info.backend_pid if by_backend else NO_BACKEND
-        token = signed(reached, rls_key(rls_secrets()[0]), backend)
-    if citus():
+        token = _token(reached, connection, site)
+    if site.is_citus:
         # It passes on what SET says, and not what a function does.
         return f"SET LOCAL {SETTING} = '{token}'"
     # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
     return f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What the settings say of each statement."""
+
+    owner_alias: str
+    binding: Binding
+    key: bytes
+    is_citus: bool
+
+
+@cache
+def _site() -> _Site:
+    return _Site(owner_alias(), rls_binding(), rls_key(rls_secrets()[0]), citus())
+
+
+# Tests change them.
+setting_changed.connect(lambda **_: _site.cache_clear(), weak=False, dispatch_uid="tenants.wall")
+
+
+def _token(reached: str | EveryAccount, connection: psycopg.Connection[Any], site: _Site) -> str:
+    if site.binding == "unsigned":
+        return unsigned(reached)
+    backend = connection.info.backend_pid if site.binding == "backend" else NO_BACKEND
+    return signed(reached, site.key, backend)
 
 
 _carry_with_declared: Final = preface_declared(carry)

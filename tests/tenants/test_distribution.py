@@ -59,6 +59,7 @@ PARSED = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
 # Statements that are about all accounts, or of none.
 CROSSING = {
     "example_platform.verification.": "the smoke test compares everything there is",
+    "example_platform.places.rows_everywhere": "as it does over the rows of all",
     "django_stripe.settling.due": "once a second a worker looks, over an index of the few rows that are due",
     "example_platform.shop.views.merchants": "the platform's own page lists its merchants",
 }

@@ -9,7 +9,10 @@ import pytest
 from django.core.management import call_command
 from django.test import override_settings
 
-from connect.context import EVERY_ACCOUNT
+import connect
+from connect.context import EVERY_ACCOUNT, every_account
+from django_stripe.charge.models import Charge
+from tenants.checks import check_wall
 from tenants.signature import NO_BACKEND, SECONDS_MAX, UnsignableAccount, rls_key, signed
 from tests.tenants.rows import OWN_OF_A, SEEN_BY_A, A
 
@@ -116,6 +119,44 @@ def test_bound_to_time_a_signature_is_good_on_any_connection_and_soon_on_none(
     finally:
         settings.TENANTS_RLS_BINDING = "backend"
         call_command("tenants_rls", "install")
+
+
+@pytest.fixture
+def unsigned_accounts(serving, settings):
+    settings.TENANTS_RLS_BINDING = "unsigned"
+    call_command("tenants_rls", "install")
+    yield
+    settings.TENANTS_RLS_BINDING = "backend"
+    call_command("tenants_rls", "install")
+
+
+def test_unsigned_an_account_reaches_its_rows_and_none_reaches_nothing(unsigned_accounts, raw):
+    with connect.account(A):
+        assert set(Charge.objects.values_list("stripe_id", flat=True)) == SEEN_BY_A
+        assert Charge.objects.update(origin="") == len(OWN_OF_A)
+    with connect.account(connect.PLATFORM):
+        assert Charge.objects.count() == 3
+    with every_account():
+        assert Charge.objects.count() == 9
+    assert not Charge.objects.exists()
+    for garbage in ("", signed(A, KEY, raw.info.backend_pid), A, "*"):
+        assert seen(raw, garbage) == set(), garbage
+
+
+def test_unsigned_whoever_can_send_sql_can_be_another_merchant_and_a_check_says_so(
+    unsigned_accounts, raw
+):
+    assert seen(raw, f"={A}") == SEEN_BY_A
+    found = {message.id: message for message in check_wall(None, databases=["default"])}
+    assert set(found) == {"tenants.W002"}
+    assert "can name another" in found["tenants.W002"].msg
+
+
+def test_between_signed_and_unsigned_nothing_is_believed_before_it_is_installed(serving, settings):
+    settings.TENANTS_RLS_BINDING = "unsigned"
+    with every_account():
+        assert not Charge.objects.exists()
+    assert {message.id for message in check_wall(None, databases=["default"])} > {"tenants.W002"}
 
 
 @pytest.mark.parametrize("name", ["*", "a b", "a'b", "acct_\n", "é"])

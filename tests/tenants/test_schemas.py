@@ -1,17 +1,32 @@
-"""Schemas need django-tenants' backend, which is chosen when Django starts: their tests run in a pytest of theirs."""
+"""Schemas need django-tenants' backend, which is chosen when Django starts: their tests run in a pytest of theirs.
+
+Each in a database of its own: nothing there asks pytest-django for one.
+"""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 HERE = Path(__file__).parent
 
 
+@pytest.fixture
+def database_url():
+    url, name = os.environ["DATABASE_URL"], f"schemas_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        yield make_conninfo(url, dbname=name)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
 @pytest.mark.parametrize("mode", ["schemas", "unplaced"])
-def test_each_of_them_passes(mode):
+def test_each_of_them_passes(mode, database_url):
     command = [sys.executable, "-m", "pytest", str(HERE / mode), "-p", "no:cacheprovider", "-q"]
     settings = f"--ds=tests.tenants.{mode}.settings"
     # A process of its own, not a part of the run that this test is in.
@@ -19,7 +34,7 @@ def test_each_of_them_passes(mode):
     done = subprocess.run(
         [*command, settings],
         cwd=HERE.parents[1],
-        env=environment,
+        env=environment | {"DATABASE_URL": database_url},
         capture_output=True,
         text=True,
         check=False,
