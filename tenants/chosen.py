@@ -7,11 +7,11 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
-from django.urls import Resolver404, resolve
 from django.utils.decorators import sync_and_async_middleware
 
 from connect.context import account, every_account
 from django_stripe.database import ALIAS
+from tenants.staff import is_of_staff
 
 CHOSEN = "tenants_chosen"
 """The key in the session: the account of the merchant."""
@@ -46,7 +46,7 @@ def choose(request: HttpRequest, key: str) -> None:
 
 
 def _context(request: HttpRequest) -> AbstractContextManager[None]:
-    if not _is_of_staff(request):
+    if not is_of_staff(request):
         return nullcontext()
     from tenants.merchants.models import Merchant  # noqa: PLC0415 - an app that is not everybody's
 
@@ -60,17 +60,3 @@ def _context(request: HttpRequest) -> AbstractContextManager[None]:
     # What the templates of django-tenants' admin ask, to show the tables of a merchant.
     setattr(request, "tenant", merchant)  # noqa: B010 - HttpRequest declares none
     return account(merchant)
-
-
-def _is_of_staff(request: HttpRequest) -> bool:
-    try:
-        match = resolve(request.path_info, getattr(request, "urlconf", None))
-    except Resolver404:
-        return False
-    user = getattr(request, "user", None)
-    return (
-        "admin" in match.app_names
-        and user is not None
-        and user.is_active
-        and bool(getattr(user, "is_staff", False))
-    )

@@ -103,6 +103,9 @@ def missing_accounts() -> list[str]:
     with every_account():
         parked = InboxEvent.objects.using(ALIAS).filter(state=State.PARKED, error=UNKNOWN_ACCOUNT)
         keys.update(parked.values_list("connect_account_id", flat=True).distinct())
+        # v2 tells of a merchant's account in the platform's own scope.
+        told = parked.filter(connect_account_id="", object_type="account")
+        keys.update(told.values_list("object_id", flat=True).distinct())
         accounts = model_for("account")
         if accounts is not None:
             known = accounts.objects.using(ALIAS).alive()

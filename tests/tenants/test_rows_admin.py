@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from django.conf import settings as configured
 from django.contrib.auth import get_user_model
@@ -75,6 +77,18 @@ def test_it_is_about_every_account_in_the_admin_and_for_staff_alone(address, is_
     request.user = User(is_staff=True, is_active=False)
     assert respond(request).content == b"None"
     assert reach() is None
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_it_is_so_in_an_event_loop(is_staff):
+    request = RequestFactory().get(CHARGES)
+    request.user = User(is_staff=is_staff, is_active=True)
+
+    async def view(request):
+        return HttpResponse(str(reach()))
+
+    response = asyncio.run(every_account_in_admin(view)(request))
+    assert response.content.decode() == str(EVERY_ACCOUNT if is_staff else None)
 
 
 def test_without_the_middleware_the_admin_shows_nothing(browser):

@@ -184,12 +184,14 @@ def test_the_command_finds_those_that_are_missing(truth, settings):
     for account in (NEW, A):
         inbox_event(account, state="parked", error=UNKNOWN_ACCOUNT).save()
     inbox_event("acct_1PARKED", state="parked", error="Parked by staff.").save()
+    told = {"object_type": "account", "object_id": "acct_1TOLD"}
+    inbox_event("", state="parked", error=UNKNOWN_ACCOUNT, **told).save()
     retire(B)
-    assert missing_accounts() == [NEW, OTHER]
+    assert missing_accounts() == ["acct_1NEW", "acct_1OTHER", "acct_1TOLD"]
     assert "1 parked events of merchants" in run("tenants_provision", "--missing")
-    assert truth.schemas() == SCHEMAS | {NEW, OTHER}
+    assert truth.schemas() == SCHEMAS | {NEW, OTHER, "acct_1TOLD"}
     assert state(B) == "retired"
-    assert InboxEvent.objects.filter(state="received").count() == 2
+    assert InboxEvent.objects.filter(state="received").count() == 3
 
 
 @pytest.mark.parametrize(
