@@ -47,7 +47,7 @@ lint: .venv/installed ## Ruff, mypy strict, import-linter
 	.venv-djstripe/bin/python -m pip install --quiet --require-hashes --requirement $<
 	@touch $@
 
-bench: .venv/installed .venv-djstripe/installed ## Measure against PostgreSQL's COPY and against dj-stripe
+bench: .venv/installed .venv-djstripe/installed ## Measure against COPY, dj-stripe, django-tenants, and no wall
 	$(BIN)/python -m bench
 
 lock: .venv/installed ## Pin the newest versions that pyproject.toml allows (needs uv)

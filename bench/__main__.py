@@ -11,6 +11,9 @@ from bench import end_to_end, product, server, webhooks
 
 DJSTRIPE_PYTHON: Final = ".venv-djstripe/bin/python"
 
+MODULES: Final = ("mirroring", "draining", "poison", "provisioning", "lookup", "row_security")
+"""What is measured in a process and a database of its own. The last takes some minutes: it fills in a million rows."""
+
 
 def _main(djstripe_python: Path) -> None:
     if not djstripe_python.exists():
@@ -18,12 +21,9 @@ def _main(djstripe_python: Path) -> None:
             f"There is no {djstripe_python}: `make bench` makes dj-stripe's environment."
         )
     with server.running() as running:
-        with running.database("bench_mirror") as url:
-            product.run("bench.mirroring", url)
-        with running.database("bench_drain") as url:
-            product.run("bench.draining", url)
-        with running.database("bench_poison") as url:
-            product.run("bench.poison", url)
+        for module in MODULES:
+            with running.database(f"bench_{module}") as url:
+                product.run(f"bench.{module}", url)
         with running.statements() as statements:
             webhooks.measure(running, statements, djstripe_python)
             end_to_end.measure(running, statements, djstripe_python)
