@@ -25,9 +25,22 @@ def database_url():
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.mark.parametrize("mode", ["schemas", "unplaced"])
-def test_each_of_them_passes(mode, database_url):
-    command = [sys.executable, "-m", "pytest", str(HERE / mode), "-p", "no:cacheprovider", "-q"]
+# Those that take long by themselves, so that the others run beside them.
+LONG = ["schemas/test_poolers.py", "schemas/test_moving.py"]
+RUNS = {
+    "poolers": LONG[:1],
+    "moving": LONG[1:],
+    "schemas": ["schemas", *(f"--ignore={HERE / each}" for each in LONG)],
+    "unplaced": ["unplaced"],
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_each_of_them_passes(run, database_url):
+    mode = "unplaced" if run == "unplaced" else "schemas"
+    where, *options = RUNS[run]
+    command = [sys.executable, "-m", "pytest", str(HERE / where), *options, "-q"]
+    command += ["-p", "no:cacheprovider"]
     settings = f"--ds=tests.tenants.{mode}.settings"
     # A process of its own, not a part of the run that this test is in.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}

@@ -40,13 +40,15 @@ class Command(BaseCommand):
             migrate_shared()
             if find_state("") is None:
                 provision(PLATFORM)
-            self.stdout.write("The shared schema is current.")
-        report = migrate_schemas(only, self._tell)
+        report = migrate_schemas(only, self._tell if options["verbosity"] else _say_nothing)
         if self._progress:
             self._progress.end(report.done)
-        self.stdout.write(
-            f"{len(report.migrated)} schemas migrated, {report.current} were current, {len(report.failed)} failed."
-        )
+        if options["verbosity"]:
+            if only is None:
+                self.stdout.write("The shared schema is current.")
+            self.stdout.write(
+                f"{len(report.migrated)} schemas migrated, {report.current} were current, {len(report.failed)} failed."
+            )
         if report.failed:
             lines = [f"{schema}: {problem}" for schema, problem in report.failed.items()]
             raise CommandError("\n".join(lines), returncode=1)
@@ -62,3 +64,7 @@ class Command(BaseCommand):
             return [schema_of(account) for account in accounts] or None
         except UnsafeName as problem:
             raise CommandError(str(problem)) from problem
+
+
+def _say_nothing(done: int, total: int) -> None:
+    pass
