@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
 
+from django_stripe import metadata
 from django_stripe.platform import PLATFORM, Account, account_key
 
 if TYPE_CHECKING:
@@ -58,6 +60,17 @@ class StripeQuerySet(models.QuerySet[Row_co]):
     def created_between(self, start: datetime, end: datetime) -> Self:
         """Rows created at Stripe from `start` up to, not including, `end`; both aware."""
         return self.filter(created__gte=start, created__lt=end)
+
+    def with_metadata(self, values: Mapping[str, str] | None = None, /, **more: str) -> Self:
+        """Rows whose metadata has these values: ``order_id="6735"``, or ``{"Order-Id": "6735"}``.
+
+        Each key needs `metadata.AddMetadataKey` in a migration of yours; without it PostgreSQL says that the column
+        does not exist. Raises ValueError if no key is asked for, TypeError for a value that is no text.
+        https://docs.stripe.com/metadata
+        """
+        if not (values or more):
+            raise ValueError("Name a metadata key and its value: with_metadata(order_id='6735').")
+        return self.filter(*metadata.equal(values or {}), *metadata.equal(more))
 
     def newest_first(self) -> Self:
         """In the order of Stripe's lists, which the index of every table has within an account."""

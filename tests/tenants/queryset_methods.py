@@ -152,6 +152,7 @@ READS = {
     "platform": builds(lambda c: c.platform(), {"ch_for_a"}),
     "test": builds(lambda c: c.test()),
     "unsettled": builds(lambda c: c.unsettled(), NOBODY),
+    "with_metadata": builds(lambda c: c.with_metadata(shop="all")),
     # As coroutines.
     "aaggregate": Says(
         in_async(lambda c: c.aaggregate(most=Max("amount"))), {"most": 10}, {"most": None}

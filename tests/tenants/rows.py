@@ -34,6 +34,7 @@ def snapshot(account, stripe_id, amount=100, *, stripe_object="charge", **fields
         "created": int(as_of.timestamp()),
         "amount": amount,
         "currency": "usd",
+        "metadata": {"shop": "all"},
     } | fields
     return Snapshot(
         object=stripe_object,

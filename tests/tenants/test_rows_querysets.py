@@ -16,6 +16,7 @@ from connect.models import InboxEvent
 from django_stripe.charge.models import Charge
 from django_stripe.common.querysets import StripeManager, StripeQuerySet
 from django_stripe.customer.models import Customer
+from tests.tenants.metadata_columns import metadata_column
 from tests.tenants.queryset_methods import INERT, READS, WRITES
 from tests.tenants.rows import (
     OWN_OF_A,
@@ -27,6 +28,13 @@ from tests.tenants.rows import (
     inbox_event,
     not_of,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shop_column(migrated, django_db_blocker):
+    """What `with_metadata` is called with, in all tests of this module."""
+    with django_db_blocker.unblock(), metadata_column(migrated, "shop"):
+        yield
 
 
 def public(kind):
