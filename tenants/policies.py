@@ -36,7 +36,8 @@ EVERY: Final = "'*'"
 UNSIGNED_FUNCTION: Final = f"""
 CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN substr(nullif(current_setting('{SETTING}', true), ''), {len(UNSIGNED) + 1})
+RETURN CASE WHEN starts_with(current_setting('{SETTING}', true), '{UNSIGNED}')
+    THEN substr(current_setting('{SETTING}', true), {len(UNSIGNED) + 1}) END
 """
 
 

@@ -23,6 +23,12 @@ def pytest_load_initial_conftests() -> None:
         os.environ["DATABASE_URL"] = server.url
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Whole runs first, of a minute each: at the end, one process would wait for the other.
+    items.sort(key=lambda item: "test_schemas.py" not in item.nodeid)
+
+
 def pytest_unconfigure() -> None:
     _resources.close()
 

@@ -50,10 +50,11 @@ class Command(BaseCommand):
         if len(accounts) != 1 and (options["name"] or options["domain"]):
             raise CommandError("--name and --domain are of one merchant: name one account.")
         if options["missing"]:
+            # First: who waits in the platform's scope is not told by events that are being replayed.
+            accounts = missing_accounts()
             replayed = _replay()
             if options["verbosity"]:
                 self.stdout.write(f"{replayed} parked events of merchants are processed.")
-            accounts = missing_accounts()
         failed = self._provision(accounts, options)
         if failed:
             raise CommandError("\n".join(failed), returncode=1)

@@ -25,7 +25,7 @@ from django.test import override_settings
 from tests.tenants.poolers import process, shop
 
 WORKERS = 8
-REQUESTS = int(os.environ.get("POOLER_REQUESTS", "1000"))
+REQUESTS = int(os.environ.get("POOLER_REQUESTS", "600"))
 
 
 @dataclass(frozen=True)

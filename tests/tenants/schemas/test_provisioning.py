@@ -188,7 +188,7 @@ def test_the_command_finds_those_that_are_missing(truth, settings):
     inbox_event("", state="parked", error=UNKNOWN_ACCOUNT, **told).save()
     retire(B)
     assert missing_accounts() == ["acct_1NEW", "acct_1OTHER", "acct_1TOLD"]
-    assert "1 parked events of merchants" in run("tenants_provision", "--missing")
+    assert "2 parked events of merchants" in run("tenants_provision", "--missing")
     assert truth.schemas() == SCHEMAS | {NEW, OTHER, "acct_1TOLD"}
     assert state(B) == "retired"
     assert InboxEvent.objects.filter(state="received").count() == 3
