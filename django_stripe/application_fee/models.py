@@ -12,6 +12,7 @@ class ApplicationFee(AbstractStripeModel):
     dashboard_path = "connect/application_fees"
     merchant_fields = ("account",)
 
+    # First, for the policies of row-level security look at them: PostgreSQL takes a row apart up to there.
     account = columns.Reference("account")
     amount = columns.Amount("amount")
     amount_refunded = columns.Amount("amount_refunded")

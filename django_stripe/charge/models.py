@@ -12,6 +12,9 @@ class Charge(AbstractStripeModel):
     dashboard_path = "payments"
     merchant_fields = ("destination", "on_behalf_of")
 
+    # First, for the policies of row-level security look at them: PostgreSQL takes a row apart up to there.
+    destination = columns.Reference("transfer_data", "destination")
+    on_behalf_of = columns.Reference("on_behalf_of")
     amount = columns.Amount("amount")
     amount_captured = columns.Amount("amount_captured")
     amount_refunded = columns.Amount("amount_refunded")
@@ -25,8 +28,6 @@ class Charge(AbstractStripeModel):
     customer = columns.Reference("customer")
     payment_intent = columns.Reference("payment_intent")
     balance_transaction = columns.Reference("balance_transaction")
-    destination = columns.Reference("transfer_data", "destination")
-    on_behalf_of = columns.Reference("on_behalf_of")
     transfer = columns.Reference("transfer")
     transfer_group = columns.Text("transfer_group")
     source_transfer = columns.Reference("source_transfer")

@@ -12,6 +12,9 @@ class PaymentIntent(AbstractStripeModel):
     dashboard_path = "payments"
     merchant_fields = ("destination", "on_behalf_of")
 
+    # First, for the policies of row-level security look at them: PostgreSQL takes a row apart up to there.
+    destination = columns.Reference("transfer_data", "destination")
+    on_behalf_of = columns.Reference("on_behalf_of")
     amount = columns.Amount("amount")
     amount_received = columns.Amount("amount_received")
     application_fee_amount = columns.Amount("application_fee_amount")
@@ -19,8 +22,6 @@ class PaymentIntent(AbstractStripeModel):
     status = columns.Text("status")
     customer = columns.Reference("customer")
     latest_charge = columns.Reference("latest_charge")
-    destination = columns.Reference("transfer_data", "destination")
-    on_behalf_of = columns.Reference("on_behalf_of")
     transfer_group = columns.Text("transfer_group")
 
     class Meta(AbstractStripeModel.Meta):

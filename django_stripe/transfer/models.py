@@ -12,11 +12,12 @@ class Transfer(AbstractStripeModel):
     dashboard_path = "connect/transfers"
     merchant_fields = ("destination",)
 
+    # First, for the policies of row-level security look at them: PostgreSQL takes a row apart up to there.
+    destination = columns.Reference("destination")
     amount = columns.Amount("amount")
     amount_reversed = columns.Amount("amount_reversed")
     currency = columns.Text("currency")
     reversed = columns.Flag("reversed")
-    destination = columns.Reference("destination")
     destination_payment = columns.Reference("destination_payment")
     source_transaction = columns.Reference("source_transaction")
     transfer_group = columns.Text("transfer_group")

@@ -34,6 +34,8 @@ class Migration(migrations.Migration):
                 ('leans_on_prior', models.BooleanField(default=False, help_text='An older event that arrives late may still change this state.')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='row created')),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='row updated')),
+                ('destination', django_stripe.common.columns.Reference('transfer_data', 'destination')),
+                ('on_behalf_of', django_stripe.common.columns.Reference('on_behalf_of')),
                 ('amount', django_stripe.common.columns.Amount('amount')),
                 ('amount_received', django_stripe.common.columns.Amount('amount_received')),
                 ('application_fee_amount', django_stripe.common.columns.Amount('application_fee_amount')),
@@ -41,8 +43,6 @@ class Migration(migrations.Migration):
                 ('status', django_stripe.common.columns.Text('status')),
                 ('customer', django_stripe.common.columns.Reference('customer')),
                 ('latest_charge', django_stripe.common.columns.Reference('latest_charge')),
-                ('destination', django_stripe.common.columns.Reference('transfer_data', 'destination')),
-                ('on_behalf_of', django_stripe.common.columns.Reference('on_behalf_of')),
                 ('transfer_group', django_stripe.common.columns.Text('transfer_group')),
             ],
             options={
