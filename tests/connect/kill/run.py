@@ -152,7 +152,9 @@ class Run:
                 self._kill(processes, deliveries)
 
     def _kill(self, processes: Processes, deliveries: Deliveries) -> None:
-        if self.chance.random() < WEB_SHARE and not deliveries.are_done:
+        # The first is the web server: in a short run chance might spare it.
+        is_webs_turn = not processes.kills["web"] or self.chance.random() < WEB_SHARE
+        if is_webs_turn and not deliveries.are_done:
             processes.kill_web()
         else:
             processes.kill_worker(self.chance)
