@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from django.apps import apps
-from django.conf import settings
 from django.core.management import call_command
 from django.db.models import Model, QuerySet
 
@@ -15,7 +13,7 @@ import connect
 from connect import PLATFORM
 from connect.context import every_account
 from django_stripe.platform import account_key, account_of
-from tenants.conf import isolation, owner_alias
+from tenants.conf import isolation, owner_alias, tenant_labels
 from tenants.places import ready_accounts
 
 Row = TypeVar("Row", bound=Model)
@@ -59,8 +57,7 @@ def rows_everywhere(rows: QuerySet[Row]) -> list[Row]:
 
 def has_places(model: type[Model]) -> bool:
     """Say whether each merchant has a table of this model."""
-    app = apps.get_app_config(model._meta.app_label).name
-    return app in getattr(settings, "TENANT_APPS", ())
+    return model._meta.app_label in tenant_labels()
 
 
 def _places() -> Iterator[AbstractContextManager[None]]:

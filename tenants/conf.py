@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -50,6 +51,17 @@ def serving_role() -> str:
     """Return the role that the site logs in as; empty if the settings leave it to libpq."""
     named = getattr(settings, "TENANTS_RLS_ROLE", None)
     return str(named or connections[ALIAS].settings_dict["USER"])
+
+
+def spellings(config: AppConfig) -> set[str]:
+    """Return how an app may be named in a list of apps: by its module, or by the class of its configuration."""
+    return {config.name, f"{type(config).__module__}.{type(config).__name__}"}
+
+
+def tenant_labels() -> set[str]:
+    """Return the labels of the apps of ``TENANT_APPS``: every merchant has tables of them."""
+    listed = set(getattr(settings, "TENANT_APPS", ()))
+    return {config.label for config in apps.get_app_configs() if spellings(config) & listed}
 
 
 def resolve_by() -> Any:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from django.apps import apps
-from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 from django.db.migrations.loader import MigrationLoader
@@ -18,6 +16,7 @@ from psycopg import sql
 from connect.context import every_account
 from django_stripe.database import ALIAS, connection
 from django_stripe.failure import where
+from tenants.conf import tenant_labels
 from tenants.ownership import check_rows, unchecked_tables
 from tenants.schemas import left_to_django_tenants
 
@@ -50,12 +49,7 @@ class Wanted:
     """The migrations of the apps that every merchant has tables of. The shared apps' do nothing in a schema."""
 
     def __init__(self) -> None:
-        labels = {
-            config.label
-            for config in apps.get_app_configs()
-            if {config.name, f"{config.__module__}.{type(config).__name__}"}
-            & set(getattr(settings, "TENANT_APPS", ()))
-        }
+        labels = tenant_labels()
         on_disk = MigrationLoader(None, ignore_no_migrations=True).disk_migrations
         self._wanted = {key: each for key, each in on_disk.items() if key[0] in labels}
         self._squashed_by = {

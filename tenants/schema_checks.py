@@ -176,7 +176,7 @@ def _settings() -> Iterator[CheckMessage]:
 def _apps() -> Iterator[CheckMessage]:
     shared = set(getattr(settings, "SHARED_APPS", ()))
     tenant = set(getattr(settings, "TENANT_APPS", ()))
-    names = {config.name: _spellings(config) for config in apps.get_app_configs()}
+    names = {config.name: conf.spellings(config) for config in apps.get_app_configs()}
     everybodys: set[str] = {name for name in SHARED if name in names}
     merchants = {
         apps.get_app_config(model._meta.app_label).name for model in models_by_object().values()
@@ -190,10 +190,6 @@ def _apps() -> Iterator[CheckMessage]:
                 name,
                 "TENANT_APPS alone: a table of it in the shared schema would be read where a merchant's is missing",
             )
-
-
-def _spellings(config: AppConfig) -> set[str]:
-    return {config.name, f"{type(config).__module__}.{type(config).__name__}"}
 
 
 def _misplaced(name: str, place: str) -> CheckMessage:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from django.apps import apps
-from django.conf import settings
 from django.db import connections, models, router, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
@@ -20,6 +19,7 @@ from psycopg import sql
 
 from connect.context import every_account
 from django_stripe.database import ALIAS
+from tenants.conf import tenant_labels
 from tenants.movable import SHARED_SCHEMA, Unmovable, account_tables_in, other_tables_in
 from tenants.reaching import filled
 
@@ -35,12 +35,7 @@ class Tables:
 
 def tenant_tables(cursor: Any) -> Tables:
     """Return the tables of ``TENANT_APPS`` in the shared schema: what is left there of rows."""
-    listed = set(getattr(settings, "TENANT_APPS", ()))
-    labels = {
-        config.label
-        for config in apps.get_app_configs()
-        if {config.name, f"{config.__module__}.{type(config).__name__}"} & listed
-    }
+    labels = tenant_labels()
     names = {model._meta.db_table for model in _stored() if model._meta.app_label in labels}
     return Tables(
         [name for name in account_tables_in(cursor, SHARED_SCHEMA) if name in names],
