@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest
 from django.utils.decorators import sync_and_async_middleware
 
 from connect.context import account, every_account
 from django_stripe.database import ALIAS
-from tenants.staff import is_of_staff
+from tenants.staff import in_admin
 
 CHOSEN = "tenants_chosen"
 """The key in the session: the account of the merchant."""
@@ -24,20 +23,7 @@ def chosen_merchant_in_admin(get_response: Any) -> Any:
     A middleware, for after AuthenticationMiddleware and in place of `every_account_in_admin`. A merchant is chosen by
     an action in the list of merchants. What staff may see of which model stays a matter of their permissions.
     """
-    if iscoroutinefunction(get_response):
-
-        async def run_later(request: HttpRequest) -> Any:
-            # Sessions and users are asked for.
-            with await sync_to_async(_context)(request):
-                return await get_response(request)
-
-        return run_later
-
-    def run(request: HttpRequest) -> Any:
-        with _context(request):
-            return get_response(request)
-
-    return run
+    return in_admin(get_response, _context)
 
 
 def choose(request: HttpRequest, key: str) -> None:
@@ -46,8 +32,6 @@ def choose(request: HttpRequest, key: str) -> None:
 
 
 def _context(request: HttpRequest) -> AbstractContextManager[None]:
-    if not is_of_staff(request):
-        return nullcontext()
     from tenants.merchants.models import Merchant  # noqa: PLC0415 - an app that is not everybody's
 
     ready = Merchant.objects.using(ALIAS).filter(state=Merchant.State.READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,6 +13,8 @@ from django.utils.decorators import sync_and_async_middleware
 
 from connect.context import every_account
 
+ContextOf = Callable[[HttpRequest], AbstractContextManager[None]]
+
 
 @sync_and_async_middleware
 def every_account_in_admin(get_response: Any) -> Any:
@@ -20,25 +23,33 @@ def every_account_in_admin(get_response: Any) -> Any:
     A middleware, for after AuthenticationMiddleware: without it the admin shows no row where row-level security
     keeps merchants apart. What staff may see of which model stays a matter of their permissions.
     """
+    return in_admin(get_response, lambda request: every_account())
+
+
+def in_admin(get_response: Any, context_of: ContextOf) -> Any:
+    """Return what runs the admin's pages, for staff who are logged in, in a context, and all others as they are."""
+
+    def context(request: HttpRequest) -> AbstractContextManager[None]:
+        return context_of(request) if _is_of_staff(request) else nullcontext()
+
     # Around all of it: a page is rendered, and so its rows are read, after its view has returned.
     if iscoroutinefunction(get_response):
 
         async def run_later(request: HttpRequest) -> Any:
             # The session and the user are asked for.
-            with await sync_to_async(_context)(request):
+            with await sync_to_async(context)(request):
                 return await get_response(request)
 
         return run_later
 
     def run(request: HttpRequest) -> Any:
-        with _context(request):
+        with context(request):
             return get_response(request)
 
     return run
 
 
-def is_of_staff(request: HttpRequest) -> bool:
-    """Say whether this is a page of the admin, and who asks for it may see such."""
+def _is_of_staff(request: HttpRequest) -> bool:
     try:
         match = resolve(request.path_info, getattr(request, "urlconf", None))
     except Resolver404:
@@ -47,7 +58,3 @@ def is_of_staff(request: HttpRequest) -> bool:
         return False
     user = getattr(request, "user", None)
     return user is not None and user.is_active and bool(getattr(user, "is_staff", False))
-
-
-def _context(request: HttpRequest) -> AbstractContextManager[None]:
-    return every_account() if is_of_staff(request) else nullcontext()
