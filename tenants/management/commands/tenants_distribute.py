@@ -6,10 +6,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_stripe.database import ALIAS
 from tenants import conf
 from tenants.distribution import (
     CannotDistribute,
@@ -20,6 +18,7 @@ from tenants.distribution import (
     plan_schemas,
     run,
 )
+from tenants.management import owner
 
 
 class Command(BaseCommand):
@@ -37,31 +36,19 @@ class Command(BaseCommand):
         parser.add_argument(
             "--plan", action="store_true", help="print the SQL that would be run, on any PostgreSQL"
         )
-        parser.add_argument(
-            "--database",
-            help="the entry of DATABASES that logs in as the owner of the tables; default: the setting "
-            f"TENANTS_RLS_OWNER, or {ALIAS!r}",
-        )
-        parser.add_argument(
-            "--role",
-            help="the role that the site logs in as; default: the setting TENANTS_RLS_ROLE, or the USER of "
-            f"DATABASES[{ALIAS!r}]",
-        )
+        owner.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        alias: str = options["database"] or conf.owner_alias()
-        if alias not in connections:
-            raise CommandError(f"There is no {alias!r} in DATABASES.")
-        connection = connections[alias]
+        connection, role = owner.connection_and_role(options)
         try:
-            steps = _steps(connection, options["role"] or conf.serving_role())
+            steps = _steps(connection, role)
             if options["plan"]:
                 self._print(steps)
                 return
             if not has_citus(connection):
                 raise CommandError(
-                    f"The database {alias!r} has no extension citus. On every node: CREATE EXTENSION citus; what "
-                    "would be run is shown by --plan."
+                    f"The database {connection.alias!r} has no extension citus. On every node: CREATE EXTENSION "
+                    "citus; what would be run is shown by --plan."
                 )
             run(connection, steps)
         except CannotDistribute as problem:

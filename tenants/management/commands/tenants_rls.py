@@ -14,6 +14,7 @@ from tenants import conf
 from tenants.catalog import find_tables
 from tenants.inspection import holes_in_connection, holes_in_tables, holes_of_role
 from tenants.installation import CannotInstall, install, uninstall
+from tenants.management import owner
 from tenants.policies import account_tables
 
 HOLDS = "The wall holds the role {}."
@@ -33,23 +34,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=ACTIONS)
-        parser.add_argument(
-            "--database",
-            help="the entry of DATABASES that logs in as the owner of the tables; default: the setting "
-            f"TENANTS_RLS_OWNER, or {ALIAS!r}",
-        )
-        parser.add_argument(
-            "--role",
-            help="the role that the site logs in as; default: the setting TENANTS_RLS_ROLE, or the USER of "
-            f"DATABASES[{ALIAS!r}]",
-        )
+        owner.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        alias: str = options["database"] or conf.owner_alias()
-        if alias not in connections:
-            raise CommandError(f"There is no {alias!r} in DATABASES.")
-        connection = connections[alias]
-        role = options["role"] or conf.serving_role()
+        connection, role = owner.connection_and_role(options)
         match options["action"]:
             case "install":
                 self._install(connection, role, quiet=not options["verbosity"])
