@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import django
 import psycopg
@@ -21,13 +20,9 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from bench import report
-from example_platform.roles import serving_role
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from example_platform.roles import role, serving_role
 
 CHARGES: Final = 1_000_000
 ACCOUNTS: Final = {"small": "acct_small", "median": "acct_m500", "large": "acct_large"}
@@ -120,31 +115,21 @@ def measure(binding: str) -> None:
                 report.ceiling(label, walled_ms - free_ms, allowed_ms)
 
 
-@contextmanager
-def _past_the_wall(url: str) -> Iterator[str]:
-    """Make a role that row-level security does not hold, and that owns nothing either; yield its URL."""
-    name, password = f"bench_free_{secrets.token_hex(4)}", secrets.token_urlsafe(24)
-    role = sql.Identifier(name)
-    with psycopg.connect(url, autocommit=True) as connection:
-        create = sql.SQL("CREATE ROLE {} LOGIN BYPASSRLS PASSWORD {}")
-        connection.execute(create.format(role, sql.Literal(password)))
-        try:
-            yield make_conninfo(url, user=name, password=password)
-        finally:
-            connection.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(role, role))
-
-
-def _fill(url: str, role: str) -> None:
+def _fill(url: str, reader: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FILL, {"now": NOW, "last": CHARGES - 1})
         connection.execute("VACUUM ANALYZE stripe_charge")
         grant = sql.SQL("GRANT SELECT ON stripe_charge TO {}")
-        connection.execute(grant.format(sql.Identifier(role)))
+        connection.execute(grant.format(sql.Identifier(reader)))
 
 
 def _main() -> None:
     owner_url = os.environ["DATABASE_URL"]
-    with serving_role(owner_url, stays=False) as url, _past_the_wall(owner_url) as free_url:
+    with (
+        serving_role(owner_url, stays=False) as url,
+        # A role that row-level security does not hold, and that owns nothing either.
+        role(owner_url, f"bench_free_{secrets.token_hex(4)}", "BYPASSRLS", stays=False) as free_url,
+    ):
         os.environ |= {
             "DATABASE_URL": url,
             "BENCH_OWNER_URL": owner_url,

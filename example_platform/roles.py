@@ -1,11 +1,11 @@
-"""Owns the role that serves the shop where rows are kept apart: it owns no table, and so the wall holds it."""
+"""Owns the roles that log in to the database and own no table: the one that serves the shop, and one to measure with."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -16,24 +16,36 @@ SUFFIX: Final = "_site"
 
 @contextlib.contextmanager
 def serving_role(owner_url: str, *, stays: bool) -> Iterator[str]:
-    """Make the role that serves the database of `owner_url`, with a new password; yield its own URL.
-
-    `stays`: it is there after the block too.
-    """
+    """Make the role that serves the database of `owner_url`; yield its own URL. `stays`: it is there afterwards too."""
     name = f"{conninfo_to_dict(owner_url)['dbname']}{SUFFIX}"
+    with role(owner_url, name, stays=stays) as url:
+        # A superuser may hide what the role's sessions run from each other; a check says so where it is not hidden.
+        with (
+            psycopg.connect(owner_url, autocommit=True) as connection,
+            contextlib.suppress(psycopg.errors.InsufficientPrivilege),
+        ):
+            statement = sql.SQL("ALTER ROLE {} SET track_activities = off")
+            connection.execute(statement.format(sql.Identifier(name)))
+        yield url
+
+
+@contextlib.contextmanager
+def role(
+    owner_url: str, name: str, attributes: LiteralString = "", *, stays: bool
+) -> Iterator[str]:
+    """Make a role that logs in, with a new password; yield its own URL. Without `stays` it goes, with its grants."""
     password = secrets.token_urlsafe(24)
-    role = sql.Identifier(name)
+    identifier = sql.Identifier(name)
     with psycopg.connect(owner_url, autocommit=True) as connection:
         is_there = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone()
-        verb = sql.SQL("ALTER ROLE {}" if is_there is not None else "CREATE ROLE {}").format(role)
-        connection.execute(sql.SQL("{} LOGIN PASSWORD {}").format(verb, sql.Literal(password)))
-        # A superuser may hide what the role's sessions run from each other; a check says so where it is not hidden.
-        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
-            connection.execute(sql.SQL("ALTER ROLE {} SET track_activities = off").format(role))
+        verb = sql.SQL("ALTER" if is_there is not None else "CREATE")
+        statement = sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}")
+        parts = verb, identifier, sql.SQL(attributes), sql.Literal(password)
+        connection.execute(statement.format(*parts))
     try:
         yield make_conninfo(owner_url, user=name, password=password)
     finally:
         if not stays:
             with psycopg.connect(owner_url, autocommit=True) as connection:
-                # What it was granted, too.
-                connection.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(role, role))
+                drop = sql.SQL("DROP OWNED BY {}; DROP ROLE {}")
+                connection.execute(drop.format(identifier, identifier))
