@@ -1,4 +1,4 @@
-"""Owns the roles that log in to the database and own no table: the one that serves the shop, and one to measure with."""
+"""Owns the roles that log in to the database and own no table: one that serves the shop, and one to measure with."""
 
 from __future__ import annotations
 
