@@ -50,10 +50,11 @@ lint: .venv/installed ## Ruff, mypy strict, import-linter
 bench: .venv/installed .venv-djstripe/installed ## Measure against COPY, dj-stripe, django-tenants, and no wall
 	$(BIN)/python -m bench
 
+# With their extras: pip would take the newest release of what only another package asks for with one, and refuse it.
 lock: .venv/installed ## Pin the newest versions that pyproject.toml allows (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 		--no-emit-index-url --no-header --group dev pyproject.toml --output-file requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 		--no-emit-index-url --no-header bench/djstripe-requirements.in \
 		--output-file bench/djstripe-requirements.lock
 
