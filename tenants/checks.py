@@ -38,7 +38,7 @@ def check_isolation(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
             Error(
                 f"TENANTS_RLS_BINDING is {conf.rls_binding()!r}.",
                 hint="Set it to 'backend' (the default), or to 'time' where a pooler gives each transaction another "
-                "connection. 'unsigned' does without signatures.",
+                "connection.",
                 id="tenants.E002",
             )
         )
@@ -71,16 +71,7 @@ def check_wall(
     # What is not held is not asked to prove that it is believed.
     holes += [("tenants.E006", hole) for hole in (() if holes else holes_in_connection(ALIAS))]
     messages: list[CheckMessage] = [Error(hole, id=number) for number, hole in holes]
-    if conf.rls_binding() == "unsigned":
-        messages.append(
-            Caution(
-                "The account of a statement is not signed: SQL that is injected into a "
-                "merchant's page can name another.",
-                hint="Leave TENANTS_RLS_BINDING out, which costs about 0.1 ms more a statement; or silence this.",
-                id="tenants.W002",
-            )
-        )
-    elif not hidden:
+    if not hidden:
         messages.append(
             Caution(
                 f"The statements of the role {role}, and the values in them, can be read by each of its sessions in "

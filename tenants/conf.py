@@ -11,9 +11,9 @@ from django.db import connections
 
 from django_stripe.database import ALIAS
 
-BINDINGS: Final = ("backend", "time", "unsigned")
+BINDINGS: Final = ("backend", "time")
 WAYS: Final = ("subdomain", "path", "header")
-Binding = Literal["backend", "time", "unsigned"]
+Binding = Literal["backend", "time"]
 
 
 def isolation() -> Any:

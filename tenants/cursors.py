@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -17,8 +17,21 @@ if TYPE_CHECKING:
 else:
     Cursor = object
 
-Preface = Callable[[psycopg.Connection[Any], str], str]
-"""Given a connection and its alias, what is to be said before a statement; ``""``: nothing."""
+
+class Preface(NamedTuple):
+    """What is to be said before a statement."""
+
+    statement: str
+    """The SQL that says it for the rest of the transaction; ``""``: nothing is to be said."""
+    comment: bytes = b""
+    """What says it for one message alone, at its beginning; nothing: only `statement` says it.
+
+    It ends its line, or PostgreSQL would quote it where the statement fails.
+    """
+
+
+PrefaceOf = Callable[[psycopg.Connection[Any], str], Preface]
+"""Given a connection and its alias, what is to be said on it."""
 
 # Statements that nothing may stand before: those that end a failed transaction, and those that run outside of any.
 BARE: Final = re.compile(
@@ -34,27 +47,18 @@ class Prefacing(Cursor):
     alias: ClassVar[str]
     preface: ClassVar[Any]
 
+    _before = b""
+
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        preface = self.preface(self.connection, self.alias)
-        if not preface or BARE.match(_text(query, self.connection)):
+        preface: Preface = self.preface(self.connection, self.alias)
+        if preface.comment and self._is_sent_as_it_is():
+            return self._execute_after(preface.comment, query, params, options)
+        if not preface.statement or BARE.match(_text(query, self.connection)):
             return super().execute(query, params, **options)
-        pipelined = self.connection.pgconn.pipeline_status != PipelineStatus.OFF
-        if (
-            pipelined
-            or not isinstance(self, psycopg.ClientCursor)
-            or isinstance(self, psycopg.ServerCursor)
-        ):
+        if self._takes_one_statement():
             with said(self.connection, preface):
                 return super().execute(query, params, **options)
-        # Merged first: psycopg remembers how a query is taken apart. On a line of its own, or PostgreSQL would quote
-        # from it where the statement fails.
-        before = f"{preface};\n"
-        try:
-            super().execute(before + self.mogrify(query, params), **options)
-        finally:
-            # What Django shows and logs as the query.
-            if self._query is not None:
-                self._query.query = self._query.query[len(before) :]
+        self._execute_after(f"{preface.statement};\n".encode(), query, params, options)
         self.nextset()
         return self
 
@@ -74,10 +78,40 @@ class Prefacing(Cursor):
         ):
             yield it
 
+    def _is_sent_as_it_is(self) -> bool:
+        """Whether PostgreSQL gets the text with each execution, and not another one that names what was sent before."""
+        if isinstance(self, psycopg.ServerCursor):
+            return False
+        return isinstance(self, psycopg.ClientCursor) or self.connection.prepare_threshold is None
+
+    def _takes_one_statement(self) -> bool:
+        return (
+            self.connection.pgconn.pipeline_status != PipelineStatus.OFF
+            or not isinstance(self, psycopg.ClientCursor)
+            or isinstance(self, psycopg.ServerCursor)
+        )
+
+    def _execute_after(self, before: bytes, query: Any, params: Any, options: Any) -> Any:
+        self._before = before
+        try:
+            return super().execute(query, params, **options)
+        finally:
+            self._before = b""
+            # What Django shows and logs as the query.
+            if self._query is not None and self._query.query.startswith(before):
+                self._query.query = self._query.query[len(before) :]
+
+    def _convert_query(self, query: Any, params: Any = None) -> Any:
+        # Here, where psycopg has taken the query apart, or remembers how. Were it not called, nothing would be said.
+        converted = super()._convert_query(query, params)
+        if self._before:
+            converted.query = self._before + converted.query
+        return converted
+
 
 @cache
 def prefacing(
-    kind: type[psycopg.Cursor[Any]], alias: str, preface: Preface
+    kind: type[psycopg.Cursor[Any]], alias: str, preface: PrefaceOf
 ) -> type[psycopg.Cursor[Any]]:
     """Return `kind` as a cursor of the database `alias` that says `preface` first."""
     if issubclass(kind, Prefacing):
@@ -87,23 +121,22 @@ def prefacing(
 
 
 @contextmanager
-def said(connection: psycopg.Connection[Any], preface: str) -> Iterator[None]:
+def said(connection: psycopg.Connection[Any], preface: Preface) -> Iterator[None]:
     """Say `preface` in a message of its own, and run the block in the same transaction.
 
-    For what cannot be one of two statements in a message: a cursor in the server, executemany, COPY, parameters
-    bound by the server.
+    For what is more than one message, as a cursor in the server and executemany; for COPY and what is prepared.
     """
-    if not preface:
+    if not preface.statement:
         yield
         return
     idle = connection.info.transaction_status == TransactionStatus.IDLE
     with connection.transaction() if connection.autocommit and idle else nullcontext():
         # Not by the connection's own cursor, which would say it again.
-        psycopg.Cursor(connection).execute(preface.encode())
+        psycopg.Cursor(connection).execute(preface.statement.encode())
         yield
 
 
-def preface_declared(preface: Preface) -> Callable[..., Any]:
+def preface_declared(preface: PrefaceOf) -> Callable[..., Any]:
     """Return a wrapper of executions for Django's cursors in the server, whose class cannot be chosen.
 
     Held beyond its transaction, such a cursor goes on with what it was declared for.

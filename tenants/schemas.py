@@ -30,7 +30,7 @@ from psycopg.pq import TransactionStatus
 from connect.context import EVERY_ACCOUNT, enter_with, look_in, reach
 from django_stripe.database import ALIAS, write_with
 from tenants.conf import isolation
-from tenants.cursors import preface_declared, prefacing
+from tenants.cursors import Preface, preface_declared, prefacing
 from tenants.names import schema_of
 from tenants.ownership import check_rows_after_migration
 from tenants.places import Turns, require
@@ -58,14 +58,14 @@ def left_to_django_tenants() -> Iterator[None]:
         _left_to_django_tenants.reset(token)
 
 
-def path_to_set(connection: psycopg.Connection[Any], alias: str) -> str:
-    """Return the SQL that has the rest of its transaction look in the context's schema; ``""``: as it is."""
+def path_to_set(connection: psycopg.Connection[Any], alias: str) -> Preface:
+    """Return what has the rest of a transaction look in the context's schema; nothing: as it is."""
     reached = None if _left_to_django_tenants.get() else reach()
     if reached is None:
         # Only where the same transaction was in a context before.
         if connection.info.transaction_status == TransactionStatus.IDLE:
             _set_on.discard(connection)
-        return _path(_of_django_tenants(alias)) if connection in _set_on else ""
+        return _path(_of_django_tenants(alias)) if connection in _set_on else Preface("")
     _set_on.add(connection)
     own = [] if reached is EVERY_ACCOUNT else [schema_of(reached)]
     return _path([*own, get_public_schema_name()])
@@ -105,6 +105,6 @@ def _of_django_tenants(alias: str) -> list[str]:
     return [wrapper.schema_name, *([shared] if wrapper.include_public_schema else [])]
 
 
-def _path(schemas: list[str]) -> str:
+def _path(schemas: list[str]) -> Preface:
     names = [*schemas, *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
-    return f"SET LOCAL search_path = {', '.join(map(quote_schema_name, names))}"
+    return Preface(f"SET LOCAL search_path = {', '.join(map(quote_schema_name, names))}")

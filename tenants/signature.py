@@ -1,10 +1,9 @@
 """Owns the signed account: what a statement carries to the database, and what the database believes.
 
-A token is ``account time signature``. The signature is HMAC-SHA256, which PostgreSQL computes with its own
-sha256() from the two padded keys, over a name of its own, the backend or "-", the time and the account, which alone
-may be anything and is last. Without the key nobody makes one; with the backend in it, one that is read elsewhere
-(``pg_stat_activity``, a log) is worth nothing on another connection. Where ``TENANTS_RLS_BINDING`` is ``"unsigned"`` a
-token is ``=account``, which whoever can send SQL can make.
+A token is ``signature backend time account``. The signature is HMAC-SHA256 in hex, which PostgreSQL computes with its
+own sha256() from the two padded keys, over all that follows it: the backend or "-", the seconds since 1970, and the
+account. Without the key nobody makes one; with the backend in it, one that is read elsewhere
+(``pg_stat_activity``, a log) is worth nothing on another connection.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 import time
-from functools import cache, lru_cache
+from functools import cache
 from typing import Final
 
 from connect.context import EVERY_ACCOUNT, EveryAccount
@@ -23,11 +22,8 @@ NO_BACKEND: Final = "-"
 BLOCK_BYTES: Final = 64
 INNER, OUTER = 0x36, 0x5C
 
-# It stands in SQL between quotes, and in the token between spaces.
+# It stands in SQL between quotes and in a comment, and is the last of what spaces part.
 ACCOUNT: Final = re.compile(r"[A-Za-z0-9_.:-]*")
-
-UNSIGNED: Final = "="
-"""What an account that nobody signs begins with: the platform's is empty, and so is a setting that was never made."""
 
 SECONDS_MAX: Final[dict[Binding, int]] = {"backend": 300, "time": 60}
 """For how long a token is believed by a transaction that begins later; the clocks may differ by as much."""
@@ -49,18 +45,16 @@ def padded(key: bytes) -> tuple[bytes, bytes]:
     return bytes(b ^ INNER for b in block), bytes(b ^ OUTER for b in block)
 
 
-def signed(reach: str | EveryAccount, key: bytes, backend: int | str) -> str:
+def signed(
+    reach: str | EveryAccount, key: bytes, backend: int | str, at_unix: float | None = None
+) -> str:
     """Return the token that lets a statement reach the rows of `reach` (``""``: the platform's) now.
 
-    `backend` is the process id of the connection's backend, or ``NO_BACKEND``. Raises UnsignableAccount for
-    what could not stand in a statement.
+    `backend` is the process id of the connection's backend, or ``NO_BACKEND``; `at_unix`, seconds since 1970, is now
+    unless another time is said. Raises UnsignableAccount for what could not stand in a statement.
     """
-    return _token(_account(reach), key, backend, int(time.time()))
-
-
-def unsigned(reach: str | EveryAccount) -> str:
-    """Return the token where accounts are not signed. Raises UnsignableAccount as `signed` does."""
-    return f"{UNSIGNED}{_account(reach)}"
+    message = f"{backend} {int(time.time() if at_unix is None else at_unix)} {_account(reach)}"
+    return f"{hmac.digest(key, message.encode(), 'sha256').hex()} {message}"
 
 
 def _account(reach: str | EveryAccount) -> str:
@@ -72,9 +66,3 @@ def _account(reach: str | EveryAccount) -> str:
         f"{reach!r} cannot be the account of a statement: an id has letters, digits and _ . : - only. Enter "
         "the context of an account that Stripe knows."
     )
-
-
-@lru_cache(maxsize=1024)  # within a second it is the same
-def _token(account: str, key: bytes, backend: int | str, at_unix: int) -> str:
-    message = f"{DOMAIN} {backend} {at_unix} {account}"
-    return f"{account} {at_unix} {hmac.digest(key, message.encode(), 'sha256').hex()}"

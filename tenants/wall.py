@@ -1,14 +1,16 @@
 """Owns how the account of the context reaches the database: signed, with every statement, by every cursor.
 
-Note on what is not remembered: the account is sent with each statement, in the same message where there is one,
-and is gone at the end of its transaction. So there is nothing that a pooled, persistent or shared connection,
-a savepoint that is rolled back or an exception could leave behind for the next one.
+Note on what is not remembered: the account is a comment in front of the statement, and so goes with it. Where the
+statement is not all that is sent (cursors in the server), and on Citus, it is a setting, which is gone at the end of
+its transaction and counts for nothing where there is a comment. So there is nothing that a pooled, persistent or
+shared connection, a savepoint that is rolled back or an exception could leave behind for the next one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from time import time
 from typing import Any, Final
 
 import psycopg
@@ -20,41 +22,37 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from connect.context import EVERY_ACCOUNT, EveryAccount, reach
 from django_stripe.database import ALIAS, write_with
 from tenants.conf import Binding, citus, isolation, owner_alias, rls_binding, rls_secrets
-from tenants.cursors import preface_declared, prefacing
-from tenants.signature import NO_BACKEND, rls_key, signed, unsigned
+from tenants.cursors import Preface, preface_declared, prefacing
+from tenants.signature import NO_BACKEND, rls_key, signed
 
 SETTING: Final = "connect.account"
+
+MARK: Final = f"/*{SETTING} "
+"""What a message begins with that names its account, or none."""
 
 
 class _NoWall(ImproperlyConfigured):
     """The site logs in as a superuser, whom PostgreSQL hides nothing from."""
 
 
-def carry(connection: psycopg.Connection[Any], alias: str) -> str:
-    """Return the SQL that gives the rest of its transaction the context's account, or none.
+def carry(connection: psycopg.Connection[Any], alias: str) -> Preface:
+    """Return what gives a statement the context's account, or none.
 
     None is said too: a session may have been left with one. Raises _NoWall where the site would serve an account
     as a superuser.
     """
     reached = reach()
-    # Whoever owns the tables can take the wall down: he is there for migrations, which are about every row.
     site = _site()
-    is_owner = alias == site.owner_alias != ALIAS
-    if reached is None and is_owner:
-        reached = EVERY_ACCOUNT
-    token = ""
-    if reached is not None:
-        if connection.info.parameter_status("is_superuser") == "on" and not is_owner:
-            raise _NoWall(
-                f"The database {alias!r} is used as the superuser {connection.info.user!r}, from whom row-level "
-                "security hides nothing. Log in as the role that `manage.py tenants_rls install` was told of."
-            )
-        token = _token(reached, connection, site)
-    if site.is_citus:
-        # It passes on what SET says, and not what a function does.
-        return f"SET LOCAL {SETTING} = '{token}'"
-    # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
-    return f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
+    # Whoever owns the tables can take the wall down: he is there for migrations, which are about every row.
+    if alias == site.owner_alias != ALIAS:
+        reached = EVERY_ACCOUNT if reached is None else reached
+    elif reached is not None and connection.pgconn.parameter_status(b"is_superuser") == b"on":
+        raise _NoWall(
+            f"The database {alias!r} is used as the superuser {connection.info.user!r}, from whom row-level "
+            "security hides nothing. Log in as the role that `manage.py tenants_rls install` was told of."
+        )
+    backend = connection.pgconn.backend_pid if site.binding == "backend" else NO_BACKEND
+    return _preface(reached, site, backend, int(time()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,17 @@ def _site() -> _Site:
 setting_changed.connect(lambda **_: _site.cache_clear(), weak=False, dispatch_uid="tenants.wall")
 
 
-def _token(reached: str | EveryAccount, connection: psycopg.Connection[Any], site: _Site) -> str:
-    if site.binding == "unsigned":
-        return unsigned(reached)
-    backend = connection.info.backend_pid if site.binding == "backend" else NO_BACKEND
-    return signed(reached, site.key, backend)
+@lru_cache(maxsize=1024)  # within a second it is the same
+def _preface(
+    reached: str | EveryAccount | None, site: _Site, backend: int | str, at_unix: int
+) -> Preface:
+    token = "" if reached is None else signed(reached, site.key, backend, at_unix)
+    if site.is_citus:
+        # It passes on what SET says, and neither comments nor what a function does.
+        return Preface(f"SET LOCAL {SETTING} = '{token}'")
+    # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
+    say = f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
+    return Preface(say, f"{MARK}{token}*/\n".encode())
 
 
 _carry_with_declared: Final = preface_declared(carry)

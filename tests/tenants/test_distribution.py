@@ -26,6 +26,7 @@ from connect import PLATFORM
 from django_stripe.charge.models import Charge
 from django_stripe.database import ALIAS, write_with
 from django_stripe.mirroring import mirror
+from tenants.cursors import Preface
 from tenants.distribution import (
     CannotDistribute,
     _refuse_failure,
@@ -292,10 +293,12 @@ def test_the_account_is_sent_by_a_set_that_citus_passes_on(on_citus, settings):
     raw.ensure_connection()
     with connect.account(A):
         said = carry(raw.connection, ALIAS)
-        assert re.fullmatch(r"SET LOCAL connect\.account = 'acct_A \d+ [0-9a-f]{64}'", said)
-    assert carry(raw.connection, ALIAS) == "SET LOCAL connect.account = ''"
+        token = r"[0-9a-f]{64} - \d+ acct_A"
+        assert re.fullmatch(rf"SET LOCAL connect\.account = '{token}'", said.statement)
+        assert not said.comment
+    assert carry(raw.connection, ALIAS) == Preface("SET LOCAL connect.account = ''")
     settings.TENANTS_CITUS = False
-    assert carry(raw.connection, ALIAS).startswith("SELECT pg_catalog.set_config")
+    assert carry(raw.connection, ALIAS).comment == b"/*connect.account */\n"
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,7 @@ from tenants.signature import padded, rls_key
 from tenants.wall import carry
 from tests.tenants.rows import SEEN_BY_B, A, B, everything, not_of
 
-B_TOKEN = (
-    "set_config('connect.account', (regexp_match(query, '(acct_B [0-9]+ [0-9a-f]{64})'))[1], true)"
-)
+B_TOKEN = "set_config('connect.account', (regexp_match(query, '([0-9a-f]{64} [0-9]+ [0-9]+ acct_B)'))[1], true)"
 
 ATTACKS = {
     "another condition": "' OR true --",
@@ -57,6 +55,12 @@ ATTACKS = {
     "a role for it": "'; GRANT SELECT ON tenants_rls.key TO CURRENT_USER; TABLE tenants_rls.key --",
     "COPY": "'; COPY stripe_charge TO '/dev/null' --",
     "a program": "'; COPY (SELECT 1) TO PROGRAM 'true' --",
+    "a comment": "'; /*connect.account acct_B*/ SELECT * FROM stripe_charge --",
+    "what the message begins with": "'; SELECT set_config('connect.account', replace(split_part(substr("
+    "current_query(), 19), '*/', 1), 'acct_A', 'acct_B'), true); SELECT * FROM stripe_charge --",
+    "in the same statement, before it reads": "' UNION SELECT row_to_json(c)::text FROM "
+    "(SELECT set_config('connect.account', 'acct_B', true) OFFSET 0) AS s, LATERAL "
+    "(SELECT * FROM stripe_charge WHERE s.set_config <> '' OFFSET 0) AS c --",
     "DO": "'; DO $$ BEGIN PERFORM set_config('connect.account', 'acct_B', true); "
     "UPDATE stripe_charge SET origin = 'taken'; END $$; SELECT * FROM stripe_charge --",
     "a prepared statement": "'; PREPARE p AS SELECT * FROM stripe_charge; EXECUTE p --",
@@ -74,8 +78,11 @@ ATTACKS = {
     "statistics": "'; SELECT * FROM pg_stats WHERE tablename LIKE 'stripe%' AND schemaname = 'public' --",
     "the statements of others": "'; SELECT query FROM pg_stat_activity --",
     "replaying a signature": f"'; SELECT {B_TOKEN} FROM pg_stat_activity "
-    "WHERE pid <> pg_backend_pid() AND query LIKE '%acct_B %'; "
+    "WHERE pid <> pg_backend_pid() AND query LIKE '%acct_B*/%'; "
     "SELECT * FROM stripe_charge --",
+    "replaying a signature in the same statement": "' UNION SELECT concat(s.token, row_to_json(c)) FROM "
+    f"(SELECT {B_TOKEN} FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%acct_B*/%' OFFSET 0) "
+    "AS s (token) LEFT JOIN LATERAL (SELECT * FROM stripe_charge WHERE s.token <> '' OFFSET 0) AS c ON true --",
     "a counted key": "'; INSERT INTO stripe_charge (id, connect_account_id, livemode, stripe_id, data, as_of, "
     "origin, event_id, leans_on_prior) SELECT <KEY_OF_B>, 'acct_A', false, 'ch_x', '{}', now(), '', '', false --",
     "a merge": "'; MERGE INTO stripe_charge t USING (SELECT 'acct_B' a) s ON t.connect_account_id = s.a "
@@ -89,11 +96,9 @@ def b_busy_elsewhere(serving):
     login = {"user": serving.role, "password": serving.password, "autocommit": True}
     with psycopg.connect(serving.url, **login) as other:
         with connect.account(B):
-            statement = f"{carry(other, 'default')}; SELECT stripe_id FROM stripe_charge"
-        cursor = other.execute(statement)
-        assert cursor.nextset()
-        assert {row[0] for row in cursor} == SEEN_BY_B
-        yield statement
+            statement = carry(other, "default").comment + b"SELECT stripe_id FROM stripe_charge"
+        assert {row[0] for row in other.execute(statement)} == SEEN_BY_B
+        yield statement.decode()
 
 
 @pytest.fixture
@@ -124,7 +129,7 @@ def key_of_b():
         return Charge.objects.filter(connect_account_id=B).earliest("pk").pk
 
 
-@pytest.mark.parametrize("address", ["/", "/atomic/"])
+@pytest.mark.parametrize("address", ["/", "/atomic/", "/declared/"])
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_injection_reads_and_writes_nothing_of_others(attacked, name, address):
     before = not_of(A, everything(attacked.url))
@@ -137,13 +142,14 @@ def test_an_injection_reads_and_writes_nothing_of_others(attacked, name, address
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_injection_leaves_nothing_for_the_next_user_of_the_connection(attacked, name):
     attack(attacked, ATTACKS[name])
-    with connection.cursor() as cursor:
-        try:
-            cursor.execute("SELECT stripe_id FROM stripe_charge")
-            seen = cursor.fetchall()
-        except Error:  # left unusable is not left open
-            return
-    assert seen == []
+    for next_cursor in (connection.cursor, connection.chunked_cursor):
+        with next_cursor() as cursor:
+            try:
+                cursor.execute("SELECT stripe_id FROM stripe_charge")
+                seen = cursor.fetchall()
+            except Error:  # left unusable is not left open
+                return
+        assert seen == []
     with connect.account(B):
         assert set(Charge.objects.values_list("stripe_id", flat=True)) == SEEN_BY_B
 
@@ -151,6 +157,8 @@ def test_an_injection_leaves_nothing_for_the_next_user_of_the_connection(attacke
 def test_the_view_is_as_vulnerable_as_it_looks(attacked):
     """Or the attacks above would show nothing."""
     assert "ch_a1" in attack(attacked, ATTACKS["another condition"])
+    for address in ("/atomic/", "/declared/"):
+        assert "ch_a1" in attack(attacked, ATTACKS["another condition"], address=address)
     own = attack(attacked, "'; UPDATE stripe_charge SET origin = 'mine'; TABLE stripe_charge --")
     assert "mine" in own
     attacked.execute("ALTER TABLE stripe_charge DISABLE ROW LEVEL SECURITY")
@@ -166,11 +174,17 @@ def test_a_signature_that_can_be_read_is_worth_nothing_on_another_connection(att
     attacked.execute(f'ALTER ROLE "{attacked.role}" SET track_activities = on')
     try:
         with b_busy_elsewhere(attacked) as statement:
-            (signature,) = re.findall(r"acct_B [0-9]+ ([0-9a-f]{64})", statement)
+            (signature,) = re.findall(r"([0-9a-f]{64}) [0-9]+ [0-9]+ acct_B", statement)
             assert signature in attack(attacked, ATTACKS["the statements of others"])
-            answer = attack(attacked, ATTACKS["replaying a signature"])
-            assert signature in answer
-            assert not told_of_b(answer)
+            in_statement = ATTACKS["replaying a signature in the same statement"]
+            for answer in (
+                attack(attacked, ATTACKS["replaying a signature"]),
+                attack(attacked, in_statement),
+                # Here nothing stands in front, and the setting counts.
+                attack(attacked, in_statement, address="/declared/"),
+            ):
+                assert signature in answer
+                assert not told_of_b(answer)
     finally:
         attacked.execute(f'ALTER ROLE "{attacked.role}" SET track_activities = off')
 

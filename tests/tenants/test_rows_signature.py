@@ -10,11 +10,10 @@ from django.core.management import call_command
 from django.test import override_settings
 
 import connect
-from connect.context import EVERY_ACCOUNT, every_account
+from connect.context import EVERY_ACCOUNT
 from django_stripe.charge.models import Charge
-from tenants.checks import check_wall
 from tenants.signature import NO_BACKEND, SECONDS_MAX, UnsignableAccount, rls_key, signed
-from tests.tenants.rows import OWN_OF_A, SEEN_BY_A, A
+from tests.tenants.rows import OWN_OF_A, SEEN_BY_A, SEEN_BY_B, A, B
 
 KEY = rls_key("tests")
 
@@ -28,10 +27,41 @@ def raw(serving):
 
 
 def seen(raw, token):
+    """Return what is seen with the token in front of the statement, or as the setting: the same."""
     with raw.transaction():
         raw.execute("SELECT set_config('connect.account', %s, true)", [token])
         rows = raw.execute("SELECT stripe_id FROM stripe_charge").fetchall()
+    message = f"/*connect.account {token}*/\nSELECT stripe_id FROM stripe_charge"
+    assert raw.execute(message.encode()).fetchall() == rows
     return {row[0] for row in rows}
+
+
+def test_what_stands_in_front_of_the_statement_counts_and_not_the_setting(raw):
+    own, others = (signed(account, KEY, raw.info.backend_pid) for account in (A, B))
+    with raw.transaction():
+        raw.execute("SELECT set_config('connect.account', %s, true)", [own])
+        for comment, reached in {
+            f"/*connect.account {others}*/": SEEN_BY_B,
+            "/*connect.account */": set(),
+            f"/*connect.account {others[:-1]}*/": set(),
+            f" /*connect.account {others}*/": SEEN_BY_A,
+            f"/*x*/ /*connect.account {others}*/": SEEN_BY_A,
+            f"SELECT 1; /*connect.account {others}*/": SEEN_BY_A,
+        }.items():
+            cursor = raw.execute(f"{comment} SELECT stripe_id FROM stripe_charge".encode())
+            while cursor.nextset():
+                pass
+            assert {row[0] for row in cursor} == reached, comment
+
+
+def test_an_account_of_any_length_is_read_from_a_message_of_any(raw):
+    name = "acct_" + "x" * 250
+    with connect.account(name):
+        Charge.objects.create(
+            connect_account_id=name, stripe_id="ch_long", data={"x": "y" * 1_000_000}
+        )
+        assert Charge.objects.get().stripe_id == "ch_long"
+        Charge.objects.all().delete()
 
 
 def at(monkeypatch, seconds):
@@ -119,44 +149,6 @@ def test_bound_to_time_a_signature_is_good_on_any_connection_and_soon_on_none(
     finally:
         settings.TENANTS_RLS_BINDING = "backend"
         call_command("tenants_rls", "install")
-
-
-@pytest.fixture
-def unsigned_accounts(serving, settings):
-    settings.TENANTS_RLS_BINDING = "unsigned"
-    call_command("tenants_rls", "install")
-    yield
-    settings.TENANTS_RLS_BINDING = "backend"
-    call_command("tenants_rls", "install")
-
-
-def test_unsigned_an_account_reaches_its_rows_and_none_reaches_nothing(unsigned_accounts, raw):
-    with connect.account(A):
-        assert set(Charge.objects.values_list("stripe_id", flat=True)) == SEEN_BY_A
-        assert Charge.objects.update(origin="") == len(OWN_OF_A)
-    with connect.account(connect.PLATFORM):
-        assert Charge.objects.count() == 3
-    with every_account():
-        assert Charge.objects.count() == 9
-    assert not Charge.objects.exists()
-    for garbage in ("", signed(A, KEY, raw.info.backend_pid), A, "*"):
-        assert seen(raw, garbage) == set(), garbage
-
-
-def test_unsigned_whoever_can_send_sql_can_be_another_merchant_and_a_check_says_so(
-    unsigned_accounts, raw
-):
-    assert seen(raw, f"={A}") == SEEN_BY_A
-    found = {message.id: message for message in check_wall(None, databases=["default"])}
-    assert set(found) == {"tenants.W002"}
-    assert "can name another" in found["tenants.W002"].msg
-
-
-def test_between_signed_and_unsigned_nothing_is_believed_before_it_is_installed(serving, settings):
-    settings.TENANTS_RLS_BINDING = "unsigned"
-    with every_account():
-        assert not Charge.objects.exists()
-    assert {message.id for message in check_wall(None, databases=["default"])} > {"tenants.W002"}
 
 
 @pytest.mark.parametrize("name", ["*", "a b", "a'b", "acct_\n", "é"])

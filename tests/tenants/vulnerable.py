@@ -10,14 +10,15 @@ from django.urls import path
 
 import connect
 
+SQL = "SELECT stripe_id FROM stripe_charge WHERE connect_account_id = '%s' AND status = '%s'"
+
 
 def search(request: HttpRequest) -> HttpResponse:
     """Search the charges of the account that is logged in, here by a header."""
-    sql = "SELECT stripe_id FROM stripe_charge WHERE connect_account_id = '%s' AND status = '%s'"
     found = []
     with connect.account(request.headers["Account"]), connection.cursor() as cursor:
         try:
-            cursor.execute(sql % (request.headers["Account"], request.GET["status"]))
+            cursor.execute(SQL % (request.headers["Account"], request.GET["status"]))
             while True:
                 found.append(cursor.fetchall() if cursor.description else cursor.statusmessage)
                 if not cursor.nextset():
@@ -34,4 +35,20 @@ def search_in_transaction(request: HttpRequest) -> HttpResponse:
         return search(request)
 
 
-urlpatterns = [path("", search), path("atomic/", search_in_transaction)]
+def search_by_cursor_in_server(request: HttpRequest) -> HttpResponse:
+    """Do so with a cursor in the server, which takes one statement and is asked for its rows by others."""
+    account = request.headers["Account"]
+    with connect.account(account), connection.chunked_cursor() as cursor:
+        try:
+            cursor.execute(SQL % (account, request.GET["status"]))
+            found = list(cursor)
+        except Error as error:
+            found = [str(error)]
+    return HttpResponse(pprint.pformat(found))
+
+
+urlpatterns = [
+    path("", search),
+    path("atomic/", search_in_transaction),
+    path("declared/", search_by_cursor_in_server),
+]
