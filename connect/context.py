@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from django_stripe.platform import Account, NoAccount, PlatformLiteral, account_key, account_of
+
+if TYPE_CHECKING:
+    from django_stripe.common.models import AbstractStripeModel
 
 
 class Reach(enum.Enum):
@@ -33,6 +36,8 @@ Places = Callable[[], Iterable[AbstractContextManager[object]]]
 """Returns the contexts in which rows of every account are found: now, or in turns."""
 
 _places: list[Places] = []
+
+_is_shared: list[Callable[[AbstractStripeModel], bool]] = []
 
 
 class UnknownAccount(LookupError):
@@ -92,6 +97,18 @@ def every_account() -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def share_rows(is_shared: Callable[[AbstractStripeModel], bool]) -> None:
+    """Have rows left where they are that are not kept with their account, and may be there before it is one."""
+    _is_shared[:] = [is_shared]
+
+
+def of_row(row: AbstractStripeModel) -> AbstractContextManager[object]:
+    """Return the context of the account of `row`, unless this already runs in that of one, or has no need to."""
+    if current_key() is not None or any(is_shared(row) for is_shared in _is_shared):
+        return nullcontext()
+    return account(account_of(row.connect_account_id))
 
 
 def reach() -> str | EveryAccount | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 import psycopg
@@ -27,13 +27,16 @@ from django_tenants.signals import schema_migrated
 from django_tenants.utils import get_public_schema_name, quote_schema_name
 from psycopg.pq import TransactionStatus
 
-from connect.context import EVERY_ACCOUNT, enter_with, look_in, reach
+from connect.context import EVERY_ACCOUNT, enter_with, look_in, reach, share_rows
 from django_stripe.database import ALIAS, write_with
-from tenants.conf import isolation
+from tenants.conf import isolation, tenant_labels
 from tenants.cursors import Preface, preface_declared, prefacing
 from tenants.names import schema_of
 from tenants.ownership import check_rows_after_migration
 from tenants.places import Turns, require
+
+if TYPE_CHECKING:
+    from django_stripe.common.models import AbstractStripeModel
 
 _left_to_django_tenants: Final[ContextVar[bool]] = ContextVar("tenants_left", default=False)
 
@@ -46,6 +49,11 @@ def enter(key: str) -> Iterator[None]:
     """What an account context is entered with. Raises UnknownAccount for one that is no merchant, or retired."""
     require(key)
     yield
+
+
+def is_shared(row: AbstractStripeModel) -> bool:
+    """Say whether `row` is in the shared schema, as an account is, which is there before it is a merchant."""
+    return row._meta.app_label not in tenant_labels()
 
 
 @contextmanager
@@ -86,6 +94,7 @@ def install() -> None:
     """Have every account context be its schema, from now on."""
     enter_with(enter)
     look_in(Turns())
+    share_rows(is_shared)
     connection_created.connect(place, dispatch_uid="tenants.schemas")
     schema_migrated.connect(check_rows_after_migration, dispatch_uid="tenants.ownership")
     write_with(prefacing(psycopg.Cursor, ALIAS, path_to_set))

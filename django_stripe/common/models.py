@@ -16,6 +16,7 @@ from django_stripe.client import options
 from django_stripe.common import columns
 from django_stripe.common.querysets import StripeManager
 from django_stripe.database import ALIAS
+from django_stripe.entering import entered
 from django_stripe.event import Event, as_event
 from django_stripe.mirroring import mirror
 from django_stripe.platform import account_of
@@ -163,11 +164,13 @@ class AbstractStripeModel(models.Model):
     def retrieve_data_from_stripe(self) -> dict[str, Any]:
         """Ask Stripe for the object in the account of this row, mirror the answer and return it.
 
-        Raises ValueError without `stripe_sdk_name`, and what the SDK raises (``stripe.StripeError``).
+        Outside of any account's context it enters this row's; in one, it stays there. Raises ValueError without
+        `stripe_sdk_name`, and what the SDK raises (``stripe.StripeError``).
         https://docs.stripe.com/connect/authentication
         """
-        snapshot = retrieve(self)
-        self._mirror(snapshot)
+        with entered(self):
+            snapshot = retrieve(self)
+            self._mirror(snapshot)
         answer: dict[str, Any] = json.loads(snapshot.payload)
         return answer
 
