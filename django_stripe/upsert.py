@@ -51,6 +51,7 @@ ON CONFLICT (connect_account_id, livemode, stripe_id) DO UPDATE SET
     decided_since = NULL,
     updated_at = excluded.updated_at
 {guard}
+RETURNING true
 """
 
 # The twin of ordering.supersedes, for the statement to decide alone in all but ties.
@@ -193,8 +194,10 @@ def _by_key(found: Iterable[Any]) -> dict[Key, Row]:
 
 
 def _write(statement: str, parameters: Sequence[Any]) -> int:
+    """Return how many rows were written, by the rows returned: Citus counts those that the guard kept out too."""
     with _cursor() as cursor:
-        return cursor.execute(statement, parameters).rowcount
+        cursor.execute(statement, parameters)
+        return cursor.pgresult.ntuples if cursor.pgresult is not None else 0
 
 
 def _read(statement: str, parameters: Sequence[Any]) -> list[Any]:

@@ -61,6 +61,7 @@ TEMPLATES = [
 ]
 
 TENANTS_ISOLATION = isolation()
+TENANTS_CITUS = "CITUS_DATABASE_URL" in os.environ
 if TENANTS_ISOLATION == "rows":
     TENANTS_RLS_OWNER = "owner"
     MIDDLEWARE += ["tenants.staff.every_account_in_admin"]

@@ -28,6 +28,8 @@ class Preface(NamedTuple):
 
     It ends its line, or PostgreSQL would quote it where the statement fails.
     """
+    is_alone: bool = False
+    """Whether `statement` is to be a message of its own, and not the first of two in one."""
 
 
 PrefaceOf = Callable[[psycopg.Connection[Any], str], Preface]
@@ -55,7 +57,7 @@ class Prefacing(Cursor):
             return self._execute_after(preface.comment, query, params, options)
         if not preface.statement or BARE.match(_text(query, self.connection)):
             return super().execute(query, params, **options)
-        if self._takes_one_statement():
+        if preface.is_alone or self._takes_one_statement():
             with said(self.connection, preface):
                 return super().execute(query, params, **options)
         self._execute_after(f"{preface.statement};\n".encode(), query, params, options)

@@ -64,12 +64,15 @@ class AccountTable:
 
     @property
     def written(self) -> list[str]:
-        """Every column but a counted key: a key that is taken would tell that another's row is there."""
+        """Every column but a counted key: a key that is taken would tell that another's row is there.
+
+        On Citus the coordinator counts and writes it, and it is taken within an account only.
+        """
         return [
             str(field.column)
             for field in self.model._meta.local_concrete_fields
             if not field.generated
-            and not (field.primary_key and isinstance(field, models.AutoField))
+            and (citus() or not (field.primary_key and isinstance(field, models.AutoField)))
         ]
 
     def column_of(self, field: str) -> str:

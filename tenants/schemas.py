@@ -29,7 +29,7 @@ from psycopg.pq import TransactionStatus
 
 from connect.context import EVERY_ACCOUNT, enter_with, look_in, reach, share_rows
 from django_stripe.database import ALIAS, write_with
-from tenants.conf import isolation, tenant_labels
+from tenants.conf import citus, isolation, tenant_labels
 from tenants.cursors import Preface, preface_declared, prefacing
 from tenants.names import schema_of
 from tenants.ownership import check_rows_after_migration
@@ -116,4 +116,6 @@ def _of_django_tenants(alias: str) -> list[str]:
 
 def _path(schemas: list[str]) -> Preface:
     names = [*schemas, *getattr(settings, "PG_EXTRA_SEARCH_PATHS", [])]
-    return Preface(f"SET LOCAL search_path = {', '.join(map(quote_schema_name, names))}")
+    # Of two statements in a message Citus passes on both, where it is to pass on one.
+    path = ", ".join(map(quote_schema_name, names))
+    return Preface(f"SET LOCAL search_path = {path}", is_alone=citus())

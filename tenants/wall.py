@@ -80,8 +80,9 @@ def _preface(
 ) -> Preface:
     token = "" if reached is None else signed(reached, site.key, backend, at_unix)
     if site.is_citus:
-        # It passes on what SET says, and neither comments nor what a function does.
-        return Preface(f"SET LOCAL {SETTING} = '{token}'")
+        # It passes on what SET says, and neither comments nor what a function does; and of two statements in a message
+        # both, where it is to pass on one.
+        return Preface(f"SET LOCAL {SETTING} = '{token}'", is_alone=True)
     # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
     say = f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
     return Preface(say, f"{MARK}{token}*/\n".encode())

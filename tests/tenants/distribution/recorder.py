@@ -11,7 +11,7 @@ import psycopg
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from django_stripe.database import write_with
+from django_stripe.database import binary_cursor, write_with
 
 ROOT = Path(__file__).parents[3]
 OURS = tuple(
@@ -29,7 +29,7 @@ sent: dict[tuple[str, str], list[str]] = {}
 def record() -> None:
     """Record from now on, on connections that are opened later."""
     connection_created.connect(_record_on, dispatch_uid="tests.recorder")
-    write_with(_recording(psycopg.Cursor))
+    write_with(_recording(type(binary_cursor())))
     for connection in connections.all(initialized_only=True):
         connection.close()
 

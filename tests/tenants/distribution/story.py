@@ -9,24 +9,39 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import django
 from django.core.management import call_command
+from django.db import connections
 from django.test import Client
+
+from example_platform.environment import OWNER_URL
+from example_platform.roles import serving_role
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "example_platform.settings"
 
 
 def main(file: str) -> None:
-    django.setup()
-    from tests.tenants.distribution import recorder  # noqa: PLC0415 - settings must be ready
-
-    call_command("migrate", verbosity=0)
-    if "CITUS_DATABASE_URL" in os.environ:
+    with ExitStack() as resources:
         if os.environ["TENANTS_ISOLATION"] == "rows":
-            call_command("tenants_rls", "install")
+            owner_url = os.environ[OWNER_URL] = os.environ["DATABASE_URL"]
+            serving = resources.enter_context(serving_role(owner_url, stays=True))
+            os.environ["DATABASE_URL"] = serving
+        django.setup()
+        _tell(file)
+        connections.close_all()
+
+
+def _tell(file: str) -> None:
+    from example_platform import places  # noqa: PLC0415 - settings must be ready
+    from tests.tenants.distribution import recorder  # noqa: PLC0415
+
+    places.prepare()
+    if "CITUS_DATABASE_URL" in os.environ:
         call_command("tenants_distribute")
+        connections.close_all()
     recorder.record()
     try:
         call_command("smoke")
