@@ -12,6 +12,7 @@ import stripe as sdk
 
 from connect.testing import StandIn
 from tests.connect.testing import official_spec
+from tests.connect.testing.billing import price  # noqa: F401 - a fixture
 
 
 @pytest.fixture

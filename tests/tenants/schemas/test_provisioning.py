@@ -1,63 +1,33 @@
-"""Merchants come, are brought up to date and go, each without keeping the others waiting."""
+"""Merchants come, each without keeping the others waiting."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from io import StringIO
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, migrations, models, transaction
-from django.db.migrations.loader import MigrationLoader
+from django.core.management import CommandError
+from django.db import IntegrityError, connection, transaction
 
 import connect
-from connect.context import UnknownAccount
 from connect.models import InboxEvent
 from connect.processing import UNKNOWN_ACCOUNT
 from django_stripe.account.models import Account
 from django_stripe.charge.models import Charge
 from django_stripe.platform import PLATFORM, NoAccount
-from tenants.exporting import export
 from tenants.merchants.models import Merchant
-from tenants.migrating import Wanted, drop_schema, migrate_schemas
 from tenants.names import UnsafeName, schema_of
-from tenants.ownership import CONSTRAINT, check_rows, unchecked_tables
+from tenants.ownership import unchecked_tables
 from tenants.placing import tenant_apps
-from tenants.provisioning import (
-    InTransaction,
-    NoMerchant,
-    drop,
-    missing_accounts,
-    provision,
-    retire,
-)
+from tenants.provisioning import InTransaction, drop, missing_accounts, provision, retire
 from tests.tenants.rows import A, B, inbox_event
 from tests.tenants.schemas.conftest import OWN
+from tests.tenants.schemas.merchants import NEW, OTHER, SCHEMAS, run, state
 from tests.tenants.schemas.orders.models import Order
-
-NEW, OTHER = "acct_1NEW", "acct_1OTHER"
-SCHEMAS = {A, B, "platform"}
-
-
-def run(name, *arguments):
-    """Run a command; return what it printed."""
-    out = StringIO()
-    call_command(name, *arguments, stdout=out, stderr=out, no_color=True)
-    return out.getvalue()
-
-
-def lines(path):
-    return [json.loads(line) for line in path.read_text().rstrip("\n").split("\n")]
-
-
-def state(account):
-    return Merchant.objects.get(connect_account_id=account).state
 
 
 def test_a_merchant_has_every_table_of_its_own_and_none_that_is_shared(truth):
@@ -207,217 +177,6 @@ def test_the_command_says_what_it_wants(truth, arguments):
 def test_many_are_provisioned_with_progress(truth, monkeypatch):
     monkeypatch.setattr("connect.progress.LINE_EVERY_SECONDS", 0.0)
     assert "provisioned: 1 of 2" in run("tenants_provision", NEW, OTHER)
-
-
-def test_kept_it_is_not_entered_and_has_all_it_had(placed):
-    run("tenants_retire", A, "keep")
-    with pytest.raises(UnknownAccount, match="retired"), connect.account(A):
-        pass
-    assert placed.charges(A) == OWN[A]
-    provision(A)
-    with connect.account(A):
-        assert Charge.objects.count() == len(OWN[A])
-
-
-def test_exported_it_is_all_in_files(placed, tmp_path, monkeypatch):
-    monkeypatch.setattr("connect.progress.LINE_EVERY_SECONDS", 0.0)
-    with connect.account(A):
-        Charge.objects.filter(stripe_id="ch_a1").update(
-            data={"note": 'a "\\" \x01\n ü', "amount": 2}
-        )
-        Order.objects.create(number="1")
-    Account.objects.create(connect_account_id=A, stripe_id=A)
-    Account.objects.create(connect_account_id=B, stripe_id=B)
-    out = run("tenants_retire", A, "export", "--directory", str(tmp_path / "out"))
-    folder = tmp_path / "out" / A
-    assert f"All of {A} is in {folder}." in out
-    assert "tables: 3 of" in out
-    assert list((tmp_path / "out").iterdir()) == [folder]
-    charges = lines(folder / f"{A}.stripe_charge.jsonl")
-    assert {row["stripe_id"] for row in charges} == OWN[A]
-    (noted,) = (row for row in charges if row["stripe_id"] == "ch_a1")
-    assert noted["data"] == {"note": 'a "\\" \x01\n ü', "amount": 2}
-    accounts = lines(folder / "public.stripe_account.jsonl")
-    assert [row["stripe_id"] for row in accounts] == [A]
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["connect_account_id"] == A
-    assert manifest["rows"][f"{A}.stripe_charge"] == 3
-    assert (
-        manifest["rows"][f"{A}.orders_order"] == manifest["rows"]["public.connect_inboxevent"] == 1
-    )
-    assert placed.charges(A) == OWN[A]
-    with pytest.raises(CommandError, match="is there already"):
-        run("tenants_retire", A, "export", "--directory", str(tmp_path / "out"))
-
-
-def test_an_export_that_is_cut_short_leaves_nothing(placed, tmp_path):
-    def tell(done, total):
-        if done == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        export(A, tmp_path, tell)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_dropped_it_is_gone_and_may_come_back_empty(placed, tmp_path):
-    with pytest.raises(CommandError, match="say --yes"):
-        run("tenants_retire", A, "drop")
-    assert placed.schemas() == SCHEMAS
-    run("tenants_retire", A, "drop", "--directory", str(tmp_path))
-    assert (tmp_path / A / "manifest.json").exists()
-    assert placed.schemas() == SCHEMAS - {A}
-    assert state(A) == "dropped"
-    with pytest.raises(UnknownAccount), connect.account(A):
-        pass
-    assert A not in missing_accounts()
-    assert placed.charges(B) == OWN[B]
-    provision(A)
-    assert placed.charges(A) == set()
-
-
-def test_dropped_without_an_export_if_said_so(truth):
-    provision(NEW)
-    run("tenants_retire", NEW, "drop", "--yes")
-    assert truth.schemas() == SCHEMAS
-
-
-def test_what_cannot_be_retired_is_said(truth):
-    with pytest.raises(CommandError, match="tenants_provision acct_1NEW"):
-        run("tenants_retire", NEW, "keep")
-    with pytest.raises(CommandError, match="Say where to"):
-        run("tenants_retire", A, "export")
-    with pytest.raises(CommandError, match="names no schema"):
-        run("tenants_retire", "nobody", "keep")
-    with pytest.raises(NoMerchant):
-        retire(NEW)
-    with pytest.raises(ValueError, match="is not retired"):
-        retire(PLATFORM)
-    with pytest.raises(ValueError, match="no merchant's"):
-        drop_schema("public")
-    assert truth.schemas() == SCHEMAS
-
-
-@pytest.fixture
-def one_more_migration(monkeypatch):
-    """A migration of the orders that is not in any schema."""
-
-    class Migration(migrations.Migration):
-        dependencies = [("orders", "0001_initial")]
-        operations = [migrations.AddField("order", "note", models.TextField(default=""))]
-
-    load = MigrationLoader.load_disk
-
-    def load_with_it(self):
-        load(self)
-        self.disk_migrations["orders", "0002_note"] = Migration("0002_note", "orders")
-
-    monkeypatch.setattr(MigrationLoader, "load_disk", load_with_it)
-    return Migration
-
-
-def test_those_that_are_current_are_skipped_and_one_that_fails_keeps_nobody_waiting(
-    truth, one_more_migration, caplog, monkeypatch
-):
-    monkeypatch.setattr("connect.progress.LINE_EVERY_SECONDS", 0.0)
-    for account in (NEW, OTHER):
-        # They come with it.
-        provision(account)
-    truth('CREATE SCHEMA "acct_1BROKEN"')
-    try:
-        truth('CREATE TABLE "acct_1BROKEN".stripe_charge (id int)')
-        Merchant(connect_account_id="acct_1BROKEN").save()
-        with pytest.raises(CommandError, match="acct_1BROKEN: ProgrammingError") as failed:
-            run("tenants_migrate")
-        assert failed.value.returncode == 1
-        assert "Schema acct_1BROKEN could not be migrated" in caplog.text
-        assert migrate_schemas().failed.keys() == {"acct_1BROKEN"}
-        report = migrate_schemas([A, B, "platform", NEW, OTHER])
-        assert (report.current, report.migrated) == (5, [])
-        (columns,) = truth(
-            "SELECT count(*) FROM information_schema.columns WHERE table_name = 'orders_order'"
-            " AND column_name = 'note' AND table_schema IN (%s, %s)",
-            A,
-            B,
-        )
-        assert columns == (2,)
-    finally:
-        for schema in (A, B, "platform"):
-            truth(f'ALTER TABLE "{schema}".orders_order DROP COLUMN note')
-            truth(f"DELETE FROM \"{schema}\".django_migrations WHERE name = '0002_note'")
-
-
-def test_a_table_that_takes_in_foreign_rows_makes_a_schema_not_current(truth):
-    truth(f'ALTER TABLE "{A}".stripe_refund DROP CONSTRAINT {CONSTRAINT}')
-    assert unchecked_tables(A) == ["stripe_refund"]
-    assert "1 schemas migrated, 2 were current, 0 failed" in run("tenants_migrate")
-    assert unchecked_tables(A) == []
-
-
-def test_django_tenants_own_command_leaves_no_table_unchecked(truth):
-    truth(f'ALTER TABLE "{A}".stripe_refund DROP CONSTRAINT {CONSTRAINT}')
-    call_command("migrate_schemas", schema_name=A, verbosity=0)
-    assert unchecked_tables(A) == []
-
-
-def test_a_schema_that_is_no_merchants_is_left_alone(truth):
-    assert check_rows("public") == []
-
-
-def test_only_those_that_are_named_are_migrated(truth):
-    assert "0 schemas migrated, 1 were current" in run("tenants_migrate", A)
-    with pytest.raises(CommandError, match="acct_1NEW: There is no such schema"):
-        run("tenants_migrate", NEW)
-    with pytest.raises(CommandError, match="names no schema"):
-        run("tenants_migrate", "nobody")
-
-
-def test_the_platforms_place_is_made_anew(truth):
-    truth("DROP SCHEMA platform CASCADE")
-    truth("DELETE FROM tenants_merchant WHERE connect_account_id = ''")
-    with pytest.raises(UnknownAccount, match="tenants_migrate"), connect.account(PLATFORM):
-        pass
-    run("tenants_migrate")
-    assert truth.schemas() == SCHEMAS
-    with connect.account(PLATFORM):
-        assert not Charge.objects.exists()
-
-
-def test_a_migration_counts_as_applied_by_what_it_replaces_and_by_what_replaces_it(
-    truth, monkeypatch
-):
-    class Squashed(migrations.Migration):
-        replaces = [("orders", "0001_initial")]
-
-    load = MigrationLoader.load_disk
-
-    def load_with_it(self):
-        load(self)
-        self.disk_migrations["orders", "0001_squashed"] = Squashed("0001_squashed", "orders")
-
-    monkeypatch.setattr(MigrationLoader, "load_disk", load_with_it)
-    wanted = Wanted()
-    assert wanted.are_in(A)
-    rename = f"UPDATE \"{A}\".django_migrations SET name = %s WHERE app = 'orders'"
-    truth(rename, "0001_squashed")
-    assert wanted.are_in(A)
-    truth(rename, "0001_other")
-    assert not wanted.are_in(A)
-    truth(rename, "0001_initial")
-    truth('CREATE SCHEMA "acct_1EMPTY"')
-    assert not wanted.are_in("acct_1EMPTY")
-
-
-def test_a_command_is_run_for_every_merchant_and_its_failures_are_each_ones_own(placed, capsys):
-    call_command("tenants_run", "count_charges")
-    assert capsys.readouterr().out.split() == ["3", "3", "3"]
-    with connect.account(A):
-        Charge.objects.all().delete()
-    with pytest.raises(CommandError, match=f"{A}: CommandError: none"):
-        call_command("tenants_run", "count_charges", "--some")
-    assert capsys.readouterr().out.split() == ["3", "3"]
-    with pytest.raises(CommandError, match="no command 'no_such'"):
-        call_command("tenants_run", "no_such")
 
 
 def test_the_platforms_schema_is_not_an_accounts():

@@ -1,4 +1,4 @@
-"""Metadata keys that a platform names: their columns, and the queries that find by them."""
+"""Metadata keys that a platform names: the queries that find by them."""
 
 import pickle
 import re
@@ -6,186 +6,24 @@ import re
 import pytest
 from django.core.exceptions import FieldError
 from django.db import ProgrammingError, connection, models
-from django.db.migrations import Migration
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.writer import MigrationWriter
 from django.db.models import Count, Exists, F, FilteredRelation, Max, OuterRef, Q
 from django.db.models.lookups import Exact
 from django.test.utils import isolate_apps
-from hypothesis import given
-from hypothesis import strategies as st
 
 from django_stripe.charge.models import Charge
 from django_stripe.customer.models import Customer
-from django_stripe.metadata import AddMetadataKey, MetadataKey, column_name
+from django_stripe.metadata import MetadataKey, column_name
 from django_stripe.mirroring import mirror
+from tests.django_stripe.metadata.conftest import charge, ids, index_condition, indexes
 from tests.tenants.rows import A, B, snapshot
 
 pytestmark = pytest.mark.django_db
-
-STRANGE = [
-    "Order-Id",
-    "order id",
-    "100% of %s and %(this)s",
-    'it\'s "quoted"',
-    'a","b"}',
-    "back\\slash, {brace}",
-    "Größe ☃",
-    "ключ" * 10,
-    "k" * 40,
-    "0",
-    "_order",
-    "select",
-    " ",
-]
-NO_KEYS = ["", "k" * 41, "a[b", "a]b", "nul\0"]
-
-
-@pytest.fixture(scope="module")
-def state():
-    return MigrationLoader(None).project_state([("stripe_charge", "0001_initial")])
-
-
-@pytest.fixture
-def add(db, state):
-    """Add the column of a key of charges; return its operation."""
-
-    def add(key):
-        operation = AddMetadataKey("stripe_charge", "Charge", key)
-        with connection.schema_editor() as editor:
-            operation.database_forwards("shop", editor, state, state)
-        return operation
-
-    return add
-
-
-def remove(operation, state):
-    with connection.schema_editor() as editor:
-        operation.database_backwards("shop", editor, state, state)
-
-
-def charge(stripe_id, account=A, **metadata):
-    mirror([snapshot(account, stripe_id, metadata=metadata)])
-
-
-def ids(rows):
-    return {row.stripe_id for row in rows}
-
-
-def columns():
-    with connection.cursor() as cursor:
-        return {
-            c.name for c in connection.introspection.get_table_description(cursor, "stripe_charge")
-        }
-
-
-def indexes():
-    with connection.cursor() as cursor:
-        return connection.introspection.get_constraints(cursor, "stripe_charge")
-
-
-def index_condition(rows):
-    """Return the condition that the plan of `rows` looks up in an index."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-    return " ".join(re.findall("Index Cond: (.*)", rows.explain()))
-
-
-@pytest.fixture
-def orders(add):
-    """Charges of two orders, of A and of B, and one of none."""
-    add("order_id")
-    charge("ch_1", order_id="6735")
-    charge("ch_2", order_id="6736")
-    charge("ch_none")
-    charge("ch_b", B, order_id="6735")
-
-
-def test_the_column_has_the_value_of_rows_from_before_and_after(add):
-    charge("ch_before", order_id="1")
-    charge("ch_without")
-    add("order_id")
-    charge("ch_after", order_id="2")
-    charge("ch_changed", order_id="3")
-    mirror([snapshot(B, "ch_changed", metadata={"order_id": "not this account's"})])
-    values = Charge.objects.filter(connect_account_id=A).values_list(
-        "stripe_id", MetadataKey("order_id")
-    )
-    assert dict(values) == {
-        "ch_before": "1",
-        "ch_without": None,
-        "ch_after": "2",
-        "ch_changed": "3",
-    }
-
-
-def test_a_later_state_changes_the_column(add):
-    add("order_id")
-    charge("ch_1", order_id="1")
-    row = Charge.objects.get()
-    row.data["metadata"]["order_id"] = "2"
-    row.save()
-    assert not Charge.objects.with_metadata(order_id="1")
-    assert Charge.objects.with_metadata(order_id="2").get() == row
 
 
 def test_accounts_with_one_value_are_kept_apart(orders):
     assert ids(Charge.objects.with_metadata(order_id="6735")) == {"ch_1", "ch_b"}
     assert ids(Charge.objects.for_account(A).with_metadata(order_id="6735")) == {"ch_1"}
     assert ids(Charge.objects.with_metadata(order_id="6735").for_account(B)) == {"ch_b"}
-
-
-@pytest.mark.parametrize("key", STRANGE)
-def test_any_key_of_stripes_has_a_column_that_comes_and_goes(add, state, key):
-    before = columns()
-    charge("ch_before", **{key: 'it\'s 100% "so"'})
-    charge("ch_other", **{key + "x" if len(key) < 40 else "x": 'it\'s 100% "so"'})
-    operation = add(key)
-    charge("ch_after", **{key: 'it\'s 100% "so"'})
-    assert columns() - before == {column_name(key)}
-    assert ids(Charge.objects.with_metadata({key: 'it\'s 100% "so"'})) == {"ch_before", "ch_after"}
-    assert not Charge.objects.with_metadata({key: "%"})
-    remove(operation, state)
-    assert columns() == before
-    assert not [name for name in indexes() if "metadata" in name]
-
-
-def test_keys_that_look_alike_have_columns_of_their_own(add):
-    alike = ["order_id", "Order_Id", "order-id", "order id", "_order_id", "ORDER_ID", "order_id_"]
-    for number, key in enumerate(alike):
-        add(key)
-        charge(f"ch_{number}", **{key: "1"})
-    for number, key in enumerate(alike):
-        assert ids(Charge.objects.with_metadata({key: "1"})) == {f"ch_{number}"}
-
-
-def test_a_plain_key_gives_a_plain_name():
-    assert column_name("order_id") == "metadata_order_id"
-    assert column_name("Order-Id") == "metadata__order_id_5fa00b23"
-    assert column_name("ключ") == "metadata__1de36a32"
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_characters="[]\0"), min_size=1, max_size=40))
-def test_a_name_says_which_key_it_is_of_and_fits(key):
-    name = column_name(key)
-    assert re.fullmatch("metadata_[a-z0-9_]+", name)
-    assert len(name) <= 59
-    assert (name == f"metadata_{key}") == bool(re.fullmatch("[a-z0-9][a-z0-9_]*", key))
-    # What looks like the name of a strange key is another one's.
-    tail = name.removeprefix("metadata_")
-    assert key == tail or len(tail) > 40 or column_name(tail) != name
-
-
-@pytest.mark.parametrize("key", NO_KEYS)
-def test_what_is_no_key_is_refused(key):
-    refused = [
-        lambda: AddMetadataKey("stripe_charge", "Charge", key),
-        lambda: MetadataKey(key),
-        lambda: Charge.objects.with_metadata({key: "x"}),
-    ]
-    for refuse in refused:
-        with pytest.raises(ValueError, match="is no metadata key"):
-            refuse()
 
 
 def test_no_key_at_all_is_an_error_and_never_all():
@@ -372,50 +210,3 @@ def test_a_column_that_was_never_added_is_named():
         ProgrammingError, match=r"column stripe_charge.metadata_order_id does not exist"
     ):
         Charge.objects.with_metadata(order_id="1").exists()
-
-
-def test_the_migration_has_to_come_after_the_objects(state):
-    operation = AddMetadataKey("stripe_nowhere", "Nothing", "order_id")
-    with (
-        connection.schema_editor() as editor,
-        pytest.raises(LookupError, match="depend on its first"),
-    ):
-        operation.database_forwards("shop", editor, state, state)
-
-
-def test_no_model_changes(add, state):
-    before = state.clone()
-    operation = add("order_id")
-    operation.state_forwards("shop", state)
-    assert state == before
-    model = state.apps.get_model("stripe_charge", "Charge")
-    assert {f.name for f in model._meta.fields} == {f.name for f in Charge._meta.fields}
-
-
-def test_the_operation_is_written_as_it_was_given():
-    operation = AddMetadataKey("stripe_charge", "Charge", 'a "strange" key')
-    migration = Migration("0002_orders", "shop")
-    migration.operations = [operation]
-    written = {}
-    exec(MigrationWriter(migration).as_string(), written)  # noqa: S102 - our own
-    (again,) = written["Migration"].operations
-    assert (again.object_app, again.object_name, again.key) == operation.deconstruct()[1]
-    assert again.describe().endswith("metadata key 'a \"strange\" key' of stripe_charge.Charge")
-    assert again.migration_name_fragment == f"charge_{column_name(operation.key)}"
-    assert again.reversible
-
-
-class Elsewhere:
-    """A router that has the tables of charges in another database."""
-
-    def allow_migrate(self, db, app_label, **hints):
-        return app_label != "stripe_charge"
-
-
-def test_it_is_done_where_the_table_is(add, state, settings):
-    operation = add("here")
-    settings.DATABASE_ROUTERS = [f"{__name__}.Elsewhere"]
-    before = columns()
-    add("order_id")
-    remove(operation, state)
-    assert columns() == before
