@@ -47,5 +47,5 @@ def role(
     finally:
         if not stays:
             with psycopg.connect(owner_url, autocommit=True) as connection:
-                drop = sql.SQL("DROP OWNED BY {}; DROP ROLE {}")
-                connection.execute(drop.format(identifier, identifier))
+                for drop in ("DROP OWNED BY {}", "DROP ROLE {}"):
+                    connection.execute(sql.SQL(drop).format(identifier))
