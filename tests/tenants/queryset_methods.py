@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+import django
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError, models, transaction
 from django.db.models import Count, F, Max, Q, Sum, Value
 
 from connect.context import every_account
@@ -181,6 +182,11 @@ READS = {
         in_async(lambda c: c.filter(connect_account_id=B).alatest("pk")), DoesNotExist, DoesNotExist
     ),
 }
+
+if django.VERSION >= (6, 1):
+    INERT |= {"totally_ordered"}
+    # What was deferred is fetched for all rows by one query more.
+    READS["fetch_mode"] = builds(lambda c: c.only("pk").fetch_mode(models.FETCH_PEERS))
 
 # Each tries to write what is B's, or everybody's. What is refused raises; the rest finds nothing to write.
 WRITES = {
