@@ -48,6 +48,13 @@ BARE: Final = re.compile(
 )
 
 
+BEGIN: Final = re.compile(r"\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
+
+
+class _TransactionLeftOpen(psycopg.ProgrammingError):
+    """SQL that was put into a statement, or a script, has begun a transaction and not ended it."""
+
+
 class Prefacing(Cursor):
     """A cursor that says its preface first. Made for a class by `prefacing`."""
 
@@ -102,9 +109,16 @@ class Prefacing(Cursor):
         )
 
     def _execute_after(self, before: bytes, query: Any, params: Any, options: Any) -> Any:
+        was_idle = self.connection.pgconn.transaction_status == TransactionStatus.IDLE
         self._before = before
         try:
-            return super().execute(query, params, **options)
+            super().execute(query, params, **options)
+            if was_idle and self.connection.autocommit and _is_left_open(self.connection, query):
+                raise _TransactionLeftOpen(
+                    "A statement has begun a transaction that nobody knows of: what others write on this connection "
+                    "would be lost with it. It is rolled back. Use transaction.atomic(), or a BEGIN of its own."
+                )
+            return self
         finally:
             self._before = b""
             # What Django shows and logs as the query.
@@ -212,6 +226,18 @@ def preface_declared(preface: PrefaceOf) -> Callable[..., Any]:
         return execute(statement, params, many, context)
 
     return wrapper
+
+
+def _is_left_open(connection: psycopg.Connection[Any], query: Any) -> bool:
+    """Whether more than a BEGIN has begun a transaction; then it is rolled back."""
+    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        return False
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF or BEGIN.match(
+        _text(query, connection)
+    ):
+        return False
+    connection.rollback()
+    return True
 
 
 def _text(query: Any, connection: psycopg.Connection[Any]) -> str:

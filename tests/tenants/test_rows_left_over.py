@@ -124,21 +124,39 @@ def test_what_is_held_to_the_end_of_the_transaction_gets_nothing_of_others(servi
 
 @pytest.mark.parametrize("end", ["COMMIT", " end;", b"commit and chain"])
 def test_a_commit_by_hand_names_no_account_either(serving, end):
+    run("BEGIN")
     with connect.account(A):
-        run(f"SELECT 1; BEGIN; DECLARE c CURSOR WITH HOLD FOR {ALL}")
+        run(f"SELECT 1; DECLARE c CURSOR WITH HOLD FOR {ALL}")
     with every_account():
         run(end)
     with connect.account(A):
         assert run("FETCH ALL FROM c") == []
 
 
-def test_a_transaction_left_open_gives_nothing_of_the_next_user_to_the_one_after(serving):
-    with connect.account(A):
-        run("SELECT 1; BEGIN")
+def test_a_transaction_by_hand_gives_nothing_of_one_account_to_the_next(serving):
+    run(" start transaction")
     with connect.account(B):
         assert len(by_iteration()) == len(SEEN_BY_B)
     with connect.account(A):
         assert run(SETTING) == []
+
+
+@pytest.mark.parametrize("end", ["", "; SELECT 1"])
+def test_a_transaction_that_is_begun_in_passing_is_rolled_back_before_others_write_in_it(
+    serving, end
+):
+    """What they wrote would be lost, and a COMMIT of theirs would run what was declared here."""
+    begin = f"SELECT 1; BEGIN; DECLARE c CURSOR WITH HOLD FOR {ALL}{end}"
+    with connect.account(A), pytest.raises(Error, match="It is rolled back"):
+        run(begin)
+    with connect.account(B):
+        Charge.objects.filter(stripe_id="ch_b1").update(origin="written")
+        run("SELECT 1; COMMIT")
+    with connect.account(A):
+        assert run("SELECT name FROM pg_cursors") == []
+    connection.close()
+    with connect.account(B):
+        assert Charge.objects.get(stripe_id="ch_b1").origin == "written"
 
 
 def test_a_cursor_in_the_server_is_not_run_for_who_comes_between(serving):
