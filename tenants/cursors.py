@@ -1,10 +1,15 @@
-"""Owns cursors that say something to PostgreSQL before every statement, whatever is done with them."""
+"""Owns cursors that say something to PostgreSQL before every statement, whatever is done with them.
+
+Note on what is taken back: in a transaction, what is said outlives the statement that it was said for. There it would
+be read by whoever's SQL comes next, and hold for what comes with nothing of its own: a FETCH, a COMMIT. So each says
+it around its own message, and a cursor in the server, which PostgreSQL runs as it is fetched, around each FETCH.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -30,6 +35,8 @@ class Preface(NamedTuple):
     """
     is_alone: bool = False
     """Whether `statement` is to be a message of its own, and not the first of two in one."""
+    taken_back: Preface | None = None
+    """What says the contrary; None: what is said may stay for the rest of the transaction."""
 
 
 PrefaceOf = Callable[[psycopg.Connection[Any], str], Preface]
@@ -43,6 +50,13 @@ BARE: Final = re.compile(
 )
 
 
+BEGIN: Final = re.compile(r"\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
+
+
+class _TransactionLeftOpen(psycopg.ProgrammingError):
+    """SQL that was put into a statement, or a script, has begun a transaction and not ended it."""
+
+
 class Prefacing(Cursor):
     """A cursor that says its preface first. Made for a class by `prefacing`."""
 
@@ -53,9 +67,12 @@ class Prefacing(Cursor):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         preface: Preface = self.preface(self.connection, self.alias)
+        is_bare = BARE.match(_text(query, self.connection))
         if preface.comment and self._is_sent_as_it_is():
-            return self._execute_after(preface.comment, query, params, options)
-        if not preface.statement or BARE.match(_text(query, self.connection)):
+            # A COMMIT runs what others have declared and deferred.
+            in_front = (preface.taken_back or preface) if is_bare else preface
+            return self._execute_after(in_front.comment, query, params, options)
+        if not preface.statement or is_bare:
             return super().execute(query, params, **options)
         if preface.is_alone or self._takes_one_statement():
             with said(self.connection, preface):
@@ -94,9 +111,16 @@ class Prefacing(Cursor):
         )
 
     def _execute_after(self, before: bytes, query: Any, params: Any, options: Any) -> Any:
+        was_idle = self.connection.pgconn.transaction_status == TransactionStatus.IDLE
         self._before = before
         try:
-            return super().execute(query, params, **options)
+            super().execute(query, params, **options)
+            if was_idle and self.connection.autocommit and _is_left_open(self.connection, query):
+                raise _TransactionLeftOpen(
+                    "A statement has begun a transaction that nobody knows of: what others write on this connection "
+                    "would be lost with it. It is rolled back. Use transaction.atomic(), or a BEGIN of its own."
+                )
+            return self
         finally:
             self._before = b""
             # What Django shows and logs as the query.
@@ -111,6 +135,36 @@ class Prefacing(Cursor):
         return converted
 
 
+class PrefacingServer(Prefacing):
+    """A cursor in the server, which goes on with what it was declared for."""
+
+    _declared: Preface | None = None
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        self._declared = self.preface(self.connection, self.alias)
+        return super().execute(query, params, **options)
+
+    def _fetch_gen(self, num: Any) -> Any:
+        return self._around(super()._fetch_gen(num))  # type: ignore[misc]
+
+    def _scroll_gen(self, value: Any, mode: Any) -> Any:
+        return self._around(super()._scroll_gen(value, mode))  # type: ignore[misc]
+
+    def _around(self, asking: Any) -> Any:
+        preface = self._declared or self.preface(self.connection, self.alias)
+        # Beyond its transaction it has been run.
+        if preface.taken_back is None or not _is_in_transaction(self.connection):
+            return (yield from asking)
+        # As psycopg sends the FETCH: it holds the connection's lock.
+        send = self.connection._exec_command  # noqa: SLF001
+        yield from send(preface.statement)
+        try:
+            return (yield from asking)
+        finally:
+            if _is_in_transaction(self.connection):
+                yield from send(preface.taken_back.statement)
+
+
 @cache
 def prefacing(
     kind: type[psycopg.Cursor[Any]], alias: str, preface: PrefaceOf
@@ -119,7 +173,8 @@ def prefacing(
     if issubclass(kind, Prefacing):
         return kind
     names = {"alias": alias, "preface": staticmethod(preface)}
-    return type(f"Prefacing{kind.__name__}", (Prefacing, kind), names)
+    base = PrefacingServer if issubclass(kind, psycopg.ServerCursor) else Prefacing
+    return type(f"Prefacing{kind.__name__}", (base, kind), names)
 
 
 @contextmanager
@@ -132,32 +187,62 @@ def said(connection: psycopg.Connection[Any], preface: Preface) -> Iterator[None
         yield
         return
     idle = connection.info.transaction_status == TransactionStatus.IDLE
-    with connection.transaction() if connection.autocommit and idle else nullcontext():
-        # Not by the connection's own cursor, which would say it again.
-        psycopg.Cursor(connection).execute(preface.statement.encode())
+    if connection.autocommit and idle:
+        with connection.transaction():
+            _say(connection, preface)
+            yield
+        return
+    _say(connection, preface)
+    try:
         yield
+    finally:
+        if preface.taken_back and _is_in_transaction(connection):
+            _say(connection, preface.taken_back)
+
+
+def _say(connection: psycopg.Connection[Any], preface: Preface) -> None:
+    # Not by the connection's own cursor, which would say it again, and not prepared: any SQL reads what was.
+    psycopg.Cursor(connection).execute(preface.statement.encode(), prepare=False)
+
+
+def _is_in_transaction(connection: psycopg.Connection[Any]) -> bool:
+    """Whether it is in one that has not failed: with that, what was said in it is gone."""
+    status = connection.pgconn.transaction_status
+    return (
+        status == TransactionStatus.INTRANS
+        or connection.pgconn.pipeline_status == PipelineStatus.ON
+    )
 
 
 def preface_declared(preface: PrefaceOf) -> Callable[..., Any]:
-    """Return a wrapper of executions for Django's cursors in the server, whose class cannot be chosen.
-
-    Held beyond its transaction, such a cursor goes on with what it was declared for.
-    """
+    """Return a wrapper of executions for Django's cursors in the server, whose class can be chosen only afterwards."""
 
     def wrapper(
         execute: Callable[..., Any], statement: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        cursor = context["cursor"].cursor
-        if isinstance(cursor, psycopg.ServerCursor) and not isinstance(cursor, Prefacing):
-            connection = cursor.connection
-            with said(connection, preface(connection, context["connection"].alias)):
-                return execute(statement, params, many, context)
+        cursor: Any = context["cursor"].cursor
+        kind: Any = type(cursor)
+        is_in_server = issubclass(kind, psycopg.ServerCursor)
+        if is_in_server and not issubclass(kind, Prefacing):
+            cursor.__class__ = prefacing(kind, context["connection"].alias, preface)
         return execute(statement, params, many, context)
 
     return wrapper
 
 
+def _is_left_open(connection: psycopg.Connection[Any], query: Any) -> bool:
+    """Whether more than a BEGIN has begun a transaction; then it is rolled back."""
+    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        return False
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF or BEGIN.match(
+        _text(query, connection)
+    ):
+        return False
+    connection.rollback()
+    return True
+
+
 def _text(query: Any, connection: psycopg.Connection[Any]) -> str:
     if isinstance(query, sql.Composable):
         return query.as_string(connection)
-    return query.decode() if isinstance(query, bytes) else str(query)
+    return query.decode(errors="replace") if isinstance(query, bytes) else str(query)

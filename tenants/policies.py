@@ -13,7 +13,7 @@ from django_stripe.database import ALIAS
 from django_stripe.platform import PLATFORM
 from tenants.conf import citus, rls_binding
 from tenants.signature import NO_BACKEND, SECONDS_MAX
-from tenants.wall import MARK, SETTING
+from tenants.wall import IN_FRONT, MARK, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,10 +135,12 @@ SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     said text := split_part(left(current_query(), {MESSAGE_MAX}), '*/', 1);
+    backend text := {backend};
     reached text;
 BEGIN
     IF starts_with(said, '{MARK}') THEN
         said := substr(said, {len(MARK) + 1});
+        backend := '{IN_FRONT}' || backend;
     ELSE
         said := current_setting('{SETTING}', true);
     END IF;
@@ -146,7 +148,7 @@ BEGIN
     SELECT split_part(said, ' ', 4) INTO reached FROM {SCHEMA}.key
     WHERE CASE WHEN left(said, 64) = encode(sha256(outer_block || sha256(
             inner_block || convert_to(substr(said, 66), 'UTF8'))), 'hex')
-        THEN split_part(said, ' ', 2) = {backend}
+        THEN split_part(said, ' ', 2) = backend
             -- For as long as the transaction that it was signed in.
             AND to_timestamp(split_part(said, ' ', 3)::float8) BETWEEN
                 transaction_timestamp() - interval '{seconds} s' AND statement_timestamp() + interval '{seconds} s'

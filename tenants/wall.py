@@ -30,6 +30,13 @@ SETTING: Final = "connect.account"
 MARK: Final = f"/*{SETTING} "
 """What a message begins with that names its account, or none."""
 
+IN_FRONT: Final = "#"
+"""What the backend has before it in a token that is good at the beginning of a message alone.
+
+There no injected SQL comes. So it gains nothing by one that it reads, in ``pg_stat_statements`` or ``pg_cursors``,
+which keep whole messages.
+"""
+
 
 class _NoWall(ImproperlyConfigured):
     """The site logs in as a superuser, whom PostgreSQL hides nothing from."""
@@ -78,14 +85,28 @@ setting_changed.connect(lambda **_: _site.cache_clear(), weak=False, dispatch_ui
 def _preface(
     reached: str | EveryAccount | None, site: _Site, backend: int | str, at_unix: int
 ) -> Preface:
-    token = "" if reached is None else signed(reached, site.key, backend, at_unix)
+    if reached is None:
+        return _nobody(site)
+    token = signed(reached, site.key, backend, at_unix)
+    if site.is_citus:
+        return _said(site, token, "", _nobody(site))
+    in_front = signed(reached, site.key, f"{IN_FRONT}{backend}", at_unix)
+    return _said(site, token, in_front, _nobody(site))
+
+
+@cache
+def _nobody(site: _Site) -> Preface:
+    return _said(site, "", "", None)
+
+
+def _said(site: _Site, token: str, in_front: str, taken_back: Preface | None) -> Preface:
     if site.is_citus:
         # It passes on what SET says, and neither comments nor what a function does; and of two statements in a message
         # both, where it is to pass on one.
-        return Preface(f"SET LOCAL {SETTING} = '{token}'", is_alone=True)
+        return Preface(f"SET LOCAL {SETTING} = '{token}'", is_alone=True, taken_back=taken_back)
     # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
     say = f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
-    return Preface(say, f"{MARK}{token}*/\n".encode())
+    return Preface(say, f"{MARK}{in_front}*/\n".encode(), taken_back=taken_back)
 
 
 _carry_with_declared: Final = preface_declared(carry)
@@ -96,6 +117,8 @@ def wall_in(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if isolation() != "rows" or connection.vendor != "postgresql" or connection.connection is None:
         return
     raw = connection.connection
+    # Whatever is prepared has a name, under which any SQL can put another statement for whoever comes next.
+    raw.prepare_threshold = None
     raw.cursor_factory = prefacing(raw.cursor_factory, connection.alias, carry)
     raw.server_cursor_factory = prefacing(raw.server_cursor_factory, connection.alias, carry)
     if _carry_with_declared not in connection.execute_wrappers:

@@ -18,7 +18,7 @@ from tenants.signature import padded, rls_key
 from tenants.wall import carry
 from tests.tenants.rows import SEEN_BY_B, A, B, everything, not_of
 
-B_TOKEN = "set_config('connect.account', (regexp_match(query, '([0-9a-f]{64} [0-9]+ [0-9]+ acct_B)'))[1], true)"
+B_TOKEN = "set_config('connect.account', (regexp_match(query, '([0-9a-f]{64} #?[0-9]+ [0-9]+ acct_B)'))[1], true)"
 
 ATTACKS = {
     "another condition": "' OR true --",
@@ -28,7 +28,9 @@ ATTACKS = {
     "in the same statement": "' OR set_config('connect.account', 'acct_B', true) <> '' --",
     "for the session": "'; SELECT set_config('connect.account', 'acct_B', false); SELECT * FROM stripe_charge --",
     "one's own signature, for the session": "'; SELECT set_config('connect.account', "
-    "current_setting('connect.account'), false) --",
+    "split_part(substr(current_query(), 19), '*/', 1), false) --",
+    "one's own setting, for the session": "' OR set_config('connect.account', "
+    "current_setting('connect.account', true), false) <> '' --",
     "SET": "'; SET connect.account = 'acct_B'; SELECT * FROM stripe_charge --",
     "RESET": "'; RESET connect.account; SELECT * FROM stripe_charge --",
     "RESET ALL": "'; RESET ALL; SELECT * FROM stripe_charge --",
@@ -65,6 +67,11 @@ ATTACKS = {
     "UPDATE stripe_charge SET origin = 'taken'; END $$; SELECT * FROM stripe_charge --",
     "a prepared statement": "'; PREPARE p AS SELECT * FROM stripe_charge; EXECUTE p --",
     "a held cursor": "'; DECLARE c CURSOR WITH HOLD FOR SELECT * FROM stripe_charge; FETCH ALL FROM c --",
+    "a cursor that is run later": "'; BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT * FROM stripe_charge --",
+    "what is prepared and declared": "'; SELECT statement FROM pg_prepared_statements UNION ALL "
+    "SELECT statement FROM pg_cursors --",
+    "settings that others live with": "'; SET debug_parallel_query = on; SET plan_cache_mode = force_custom_plan; "
+    "SET standard_conforming_strings = off; SET client_encoding = 'SJIS'; SET transform_null_equals = on --",
     "another transaction": "'; COMMIT; BEGIN; SELECT * FROM stripe_charge --",
     "none": "'; ROLLBACK; SELECT * FROM stripe_charge --",
     "writing": "'; UPDATE stripe_charge SET origin = 'taken'; DELETE FROM stripe_charge WHERE "
@@ -174,7 +181,7 @@ def test_a_signature_that_can_be_read_is_worth_nothing_on_another_connection(att
     attacked.execute(f'ALTER ROLE "{attacked.role}" SET track_activities = on')
     try:
         with b_busy_elsewhere(attacked) as statement:
-            (signature,) = re.findall(r"([0-9a-f]{64}) [0-9]+ [0-9]+ acct_B", statement)
+            (signature,) = re.findall(r"([0-9a-f]{64}) #[0-9]+ [0-9]+ acct_B", statement)
             assert signature in attack(attacked, ATTACKS["the statements of others"])
             in_statement = ATTACKS["replaying a signature in the same statement"]
             for answer in (

@@ -13,6 +13,7 @@ import connect
 from connect.context import EVERY_ACCOUNT
 from django_stripe.charge.models import Charge
 from tenants.signature import NO_BACKEND, SECONDS_MAX, UnsignableAccount, rls_key, signed
+from tenants.wall import IN_FRONT
 from tests.tenants.rows import OWN_OF_A, SEEN_BY_A, SEEN_BY_B, A, B
 
 KEY = rls_key("tests")
@@ -26,18 +27,34 @@ def raw(serving):
         yield connection
 
 
-def seen(raw, token):
-    """Return what is seen with the token in front of the statement, or as the setting: the same."""
+def seen(raw, account, key, backend):
+    """Return what is seen with the account signed in front of the statement, or as the setting: the same."""
+    rows = seen_by_token(raw, signed(account, key, backend))
+    assert seen_in_front(raw, signed(account, key, f"{IN_FRONT}{backend}")) == rows
+    return rows
+
+
+def seen_by_token(raw, token):
     with raw.transaction():
         raw.execute("SELECT set_config('connect.account', %s, true)", [token])
-        rows = raw.execute("SELECT stripe_id FROM stripe_charge").fetchall()
+        return {row[0] for row in raw.execute("SELECT stripe_id FROM stripe_charge")}
+
+
+def seen_in_front(raw, token):
     message = f"/*connect.account {token}*/\nSELECT stripe_id FROM stripe_charge"
-    assert raw.execute(message.encode()).fetchall() == rows
-    return {row[0] for row in rows}
+    return {row[0] for row in raw.execute(message.encode())}
+
+
+def test_a_signature_is_good_where_it_was_made_for_and_not_in_the_other_place(raw):
+    """What stands in front of a message is kept in places that any SQL reads, and there no SQL but the site's comes."""
+    backend = raw.info.backend_pid
+    assert seen_by_token(raw, signed(A, KEY, f"{IN_FRONT}{backend}")) == set()
+    assert seen_in_front(raw, signed(A, KEY, backend)) == set()
 
 
 def test_what_stands_in_front_of_the_statement_counts_and_not_the_setting(raw):
-    own, others = (signed(account, KEY, raw.info.backend_pid) for account in (A, B))
+    own = signed(A, KEY, raw.info.backend_pid)
+    others = signed(B, KEY, f"{IN_FRONT}{raw.info.backend_pid}")
     with raw.transaction():
         raw.execute("SELECT set_config('connect.account', %s, true)", [own])
         for comment, reached in {
@@ -72,30 +89,33 @@ def at(monkeypatch, seconds):
 
 def test_what_is_signed_for_this_backend_is_believed(raw):
     backend = raw.info.backend_pid
-    assert seen(raw, signed(A, KEY, backend)) == SEEN_BY_A
-    assert len(seen(raw, signed(EVERY_ACCOUNT, KEY, backend))) == 8
-    assert seen(raw, signed("", KEY, backend)) == {"ch_for_a", "ch_for_b", "ch_own"}
+    assert seen(raw, A, KEY, backend) == SEEN_BY_A
+    assert len(seen(raw, EVERY_ACCOUNT, KEY, backend)) == 8
+    assert seen(raw, "", KEY, backend) == {"ch_for_a", "ch_for_b", "ch_own"}
 
 
 def test_what_is_signed_for_another_or_by_another_is_not(raw):
     backend = raw.info.backend_pid
-    for token in (
-        signed(A, KEY, backend + 1),
-        signed(A, KEY, NO_BACKEND),
-        signed(A, rls_key("another"), backend),
-        signed(A, KEY, backend)[:-1],
-        signed(A, KEY, backend) + "0",
-        signed(A, KEY, backend).upper(),
-        signed(A, KEY, backend).replace(A, "acct_B"),
-        signed(A, KEY, backend).replace(A, "*"),
-        signed(A, KEY, backend).replace(A, ""),
-    ):
-        assert seen(raw, token) == set(), token
+    for place, look in (("", seen_by_token), (IN_FRONT, seen_in_front)):
+        own = signed(A, KEY, f"{place}{backend}")
+        for token in (
+            signed(A, KEY, f"{place}{backend + 1}"),
+            signed(A, KEY, f"{place}{NO_BACKEND}"),
+            signed(A, rls_key("another"), f"{place}{backend}"),
+            own[:-1],
+            own + "0",
+            own.upper(),
+            own.replace(A, "acct_B"),
+            own.replace(A, "*"),
+            own.replace(A, ""),
+        ):
+            assert look(raw, own) == SEEN_BY_A
+            assert look(raw, token) == set(), token
 
 
 @pytest.mark.parametrize("garbage", ["", " ", "*", "a b c", "* 0 ", "  ", "a\x01b x y", "ä " * 300])
 def test_garbage_is_no_error_and_reaches_nothing(raw, garbage):
-    assert seen(raw, garbage) == set()
+    assert seen_by_token(raw, garbage) == seen_in_front(raw, garbage) == set()
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,7 @@ def test_garbage_is_no_error_and_reaches_nothing(raw, garbage):
 )
 def test_a_signature_ages(raw, monkeypatch, seconds, held):
     at(monkeypatch, seconds)
-    assert bool(seen(raw, signed(A, KEY, raw.info.backend_pid))) is held
+    assert bool(seen(raw, A, KEY, raw.info.backend_pid)) is held
 
 
 def test_a_signature_is_good_for_the_whole_of_the_transaction_it_was_made_in(raw, monkeypatch):
@@ -115,7 +135,7 @@ def test_a_signature_is_good_for_the_whole_of_the_transaction_it_was_made_in(raw
         with raw.transaction():
             raw.execute("SELECT set_config('connect.account', %s, true), pg_sleep(2.5)", [token])
             assert raw.execute("SELECT count(*) FROM stripe_charge").fetchone() == (4,)
-        assert seen(raw, token) == set()
+        assert seen_by_token(raw, token) == set()
     finally:
         monkeypatch.undo()
         call_command("tenants_rls", "install")
@@ -126,13 +146,13 @@ def test_keys_are_rotated_without_a_gap(serving, raw):
     new = rls_key("new secret")
     with override_settings(SECRET_KEY="new secret", SECRET_KEY_FALLBACKS=["tests"]):
         call_command("tenants_rls", "install")
-        assert seen(raw, signed(A, new, backend)) == seen(raw, signed(A, KEY, backend)) == SEEN_BY_A
+        assert seen(raw, A, new, backend) == seen(raw, A, KEY, backend) == SEEN_BY_A
     with override_settings(TENANTS_RLS_KEY="of its own", SECRET_KEY="tests"):
         call_command("tenants_rls", "install")
-        assert seen(raw, signed(A, rls_key("of its own"), backend)) == SEEN_BY_A
-        assert seen(raw, signed(A, new, backend)) == seen(raw, signed(A, KEY, backend)) == set()
+        assert seen(raw, A, rls_key("of its own"), backend) == SEEN_BY_A
+        assert seen(raw, A, new, backend) == seen(raw, A, KEY, backend) == set()
     call_command("tenants_rls", "install")
-    assert seen(raw, signed(A, new, backend)) == set()
+    assert seen(raw, A, new, backend) == set()
 
 
 def test_bound_to_time_a_signature_is_good_on_any_connection_and_soon_on_none(
@@ -141,11 +161,10 @@ def test_bound_to_time_a_signature_is_good_on_any_connection_and_soon_on_none(
     settings.TENANTS_RLS_BINDING = "time"
     call_command("tenants_rls", "install")
     try:
-        token = signed(A, KEY, NO_BACKEND)
-        assert seen(raw, token) == SEEN_BY_A
-        assert seen(raw, signed(A, KEY, raw.info.backend_pid)) == set()
+        assert seen(raw, A, KEY, NO_BACKEND) == SEEN_BY_A
+        assert seen(raw, A, KEY, raw.info.backend_pid) == set()
         at(monkeypatch, -SECONDS_MAX["time"] - 3)
-        assert seen(raw, signed(A, KEY, NO_BACKEND)) == set()
+        assert seen(raw, A, KEY, NO_BACKEND) == set()
     finally:
         settings.TENANTS_RLS_BINDING = "backend"
         call_command("tenants_rls", "install")
