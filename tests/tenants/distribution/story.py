@@ -19,7 +19,7 @@ from django.test import Client
 
 import connect
 from connect.context import every_account
-from example_platform.environment import OWNER_URL
+from example_platform import environment
 from example_platform.roles import serving_role
 from tenants.conf import isolation
 
@@ -31,8 +31,8 @@ OF_OTHERS = "SELECT count(*) FROM stripe_charge WHERE connect_account_id NOT IN 
 
 def main(file: str) -> None:
     with ExitStack() as resources:
-        if os.environ["TENANTS_ISOLATION"] == "rows":
-            owner_url = os.environ[OWNER_URL] = os.environ["DATABASE_URL"]
+        if environment.isolation() == "rows":
+            owner_url = os.environ[environment.OWNER_URL] = os.environ["DATABASE_URL"]
             serving = resources.enter_context(serving_role(owner_url, stays=False))
             os.environ["DATABASE_URL"] = serving
         django.setup()
