@@ -31,7 +31,7 @@ OF_OTHERS = "SELECT count(*) FROM stripe_charge WHERE connect_account_id NOT IN 
 
 def main(file: str) -> None:
     with ExitStack() as resources:
-        if os.environ["TENANTS_ISOLATION"] == "rows":
+        if os.environ.get("TENANTS_ISOLATION") == "rows":
             owner_url = os.environ[OWNER_URL] = os.environ["DATABASE_URL"]
             serving = resources.enter_context(serving_role(owner_url, stays=False))
             os.environ["DATABASE_URL"] = serving

@@ -230,7 +230,7 @@ def test_the_account_is_sent_by_a_set_that_citus_passes_on(on_citus, settings):
         token = r"[0-9a-f]{64} - \d+ acct_A"
         assert re.fullmatch(rf"SET LOCAL connect\.account = '{token}'", said.statement)
         assert not said.comment
-    assert carry(raw.connection, ALIAS) == Preface("SET LOCAL connect.account = ''")
+    assert carry(raw.connection, ALIAS) == Preface("SET LOCAL connect.account = ''", is_alone=True)
     settings.TENANTS_CITUS = False
     assert carry(raw.connection, ALIAS).comment == b"/*connect.account */\n"
 
