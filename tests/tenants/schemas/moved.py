@@ -72,18 +72,27 @@ class Platform(Walled):
     def to_rows(self, *arguments: str) -> Said:
         return self.under_rows("-m", "django", "tenants_move", "--to", "rows", *arguments)
 
-    def under_rows(self, *arguments: str) -> Said:
-        """Run Python under the settings of rows, as the site, who knows the owner."""
-        own = {
+    @property
+    def of_rows(self) -> dict[str, str]:
+        """The environment of a process under the settings of rows: the site, who knows the owner."""
+        return {
             "DJANGO_SETTINGS_MODULE": "tests.tenants.schemas.rows_settings",
             "DATABASE_URL": self.url_of(self.role),
             "OWNER_URL": self.url_of(self.owner),
         }
-        return _python(own, *arguments)
+
+    @property
+    def of_schemas(self) -> dict[str, str]:
+        """The same under the settings of schemas: the owner."""
+        return {"DATABASE_URL": self.url_of(self.owner)}
+
+    def under_rows(self, *arguments: str) -> Said:
+        """Run Python under the settings of rows."""
+        return _python(self.of_rows, *arguments)
 
     def under_schemas(self, script: str) -> Said:
         """Run Python in a process that may be killed, as the owner, under the settings of schemas."""
-        return _python({"DATABASE_URL": self.url_of(self.owner)}, "-c", script)
+        return _python(self.of_schemas, "-c", script)
 
     @contextmanager
     def served(self, user: str | None = None) -> Iterator[None]:

@@ -70,6 +70,42 @@ def test_what_is_still_written_into_the_source_is_not_dropped_but_moved_the_next
     assert in_schemas.to_schemas("--drop", "--yes").code == 0
 
 
+def test_an_event_that_came_late_into_the_source_is_no_difference_where_the_target_knows_more(
+    in_schemas,
+):
+    """A worker under the old settings writes after one under the new ones did, and what it writes is older."""
+    latest = snapshot(B, "ch_b1", 777)
+    with in_schemas.served(), connect.account(B):
+        mirror([_event(latest, latest.as_of + timedelta(days=2))])
+    in_schemas.execute(
+        "UPDATE public.stripe_charge SET as_of = as_of + interval '1 day', requested_at = NULL, event_id = 'evt_late',"
+        " origin = 'event', received_at = now(), updated_at = now() WHERE stripe_id = 'ch_b1'"
+    )
+    for way in ((), ("--verify",), ("--drop", "--yes")):
+        said = in_schemas.to_schemas(*way)
+        assert (said.err, said.code) == ("", 0)
+    assert in_schemas.charge(B, "ch_b1", "amount, settle_at") == (777, None)
+
+
+def test_one_state_that_both_were_told_is_no_difference_and_nothing_to_ask_about(in_schemas):
+    """By two events of one second, neither of which is the later one."""
+    value = snapshot(B, "ch_b1", 2000)
+    with in_schemas.served(), connect.account(B):
+        mirror([_event(value, value.as_of + timedelta(days=2))])
+    in_schemas.execute(
+        "UPDATE public.stripe_charge s SET as_of = t.as_of, requested_at = t.requested_at, event_id = 'evt_other',"
+        " origin = t.origin, data = t.data, received_at = now(), updated_at = now()"
+        ' FROM "acct_B".stripe_charge t WHERE t.stripe_id = s.stripe_id AND s.stripe_id = %s'
+        " AND s.connect_account_id = %s",
+        "ch_b1",
+        B,
+    )
+    for way in ((), ("--verify",), ("--drop", "--yes")):
+        said = in_schemas.to_schemas(*way)
+        assert (said.err, said.code) == ("", 0)
+    assert in_schemas.charge(B, "ch_b1", "settle_at, event_id") == (None, "evt_ch_b1")
+
+
 def test_the_rule_in_sql_is_the_mirrors_rule(truth):
     """Over all that two states can be to each other."""
     began = datetime(2024, 1, 1, tzinfo=UTC)
