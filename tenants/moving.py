@@ -33,7 +33,7 @@ from tenants.names import schema_of
 from tenants.ownership import key_of
 from tenants.places import find_state
 from tenants.provisioning import LOCK, provision, replay_parked
-from tenants.reaching import filled, hidden_behind_policies, reached
+from tenants.reaching import filled, hidden_behind_policies, lock, reached
 from tenants.shared_tables import tenant_tables
 
 SCHEMAS: Final = "SELECT nspname FROM pg_namespace ORDER BY nspname <> 'platform', nspname"
@@ -227,12 +227,8 @@ def _transaction(way: Way) -> Iterator[Any]:
 def _held(cursor: Any, tables: list[Table], *, also_target: bool = False) -> Iterator[None]:
     """Have nobody write into the source, nor into the target if that is written to, and reach the whole source."""
     sources = [table.source for table in tables]
-    with reached(cursor, sources):
-        locks = {"SHARE": sources, "SHARE ROW EXCLUSIVE": [table.target for table in tables]}
-        for mode, places in locks.items():
-            if places and (places is sources or also_target):
-                listed = sql.SQL(", ").join(places)
-                cursor.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(listed, sql.SQL(mode)))
+    targets = [table.target for table in tables] if also_target else []
+    with reached(cursor, sources, ("SHARE", sources), ("SHARE ROW EXCLUSIVE", targets)):
         yield
 
 
@@ -242,9 +238,7 @@ def _lock_schema(cursor: Any, schema: str) -> None:
     At once in the mode that DROP takes: whoever has read and is to write would wait for us, and we for him.
     """
     names = [*account_tables_in(cursor, schema), *other_tables_in(cursor, schema)]
-    if names:
-        listed = sql.SQL(", ").join(sql.Identifier(schema, name) for name in names)
-        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(listed))
+    lock(cursor, ("ACCESS EXCLUSIVE", [sql.Identifier(schema, name) for name in names]))
 
 
 def _copy(cursor: Any, sums: Sums, key: str, tell: Tell) -> int:

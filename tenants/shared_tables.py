@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 from django.apps import apps
 from django.db import connections, models, router, transaction
@@ -24,7 +24,7 @@ from django_stripe.database import ALIAS
 from django_stripe.metadata import AddMetadataKey
 from tenants.conf import tenant_labels
 from tenants.movable import SHARED_SCHEMA, Unmovable, account_tables_in, other_tables_in
-from tenants.reaching import filled
+from tenants.reaching import filled, lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,13 @@ def drop_empty() -> tuple[list[str], list[str]]:
         names = sorted([*tables.of_accounts, *tables.others])
         if not names:
             return [], []
-        _of_each(cursor, "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names)
+        lock(cursor, ("ACCESS EXCLUSIVE", [sql.Identifier(SHARED_SCHEMA, name) for name in names]))
         kept = filled(cursor, SHARED_SCHEMA, names)
         empty = [name for name in names if name not in kept]
         if empty:
             # Django's foreign keys among them go with them; whatever else refers to one stops this.
-            _of_each(cursor, "DROP TABLE {}", empty)
+            listed = sql.SQL(", ").join(sql.Identifier(SHARED_SCHEMA, name) for name in empty)
+            cursor.execute(sql.SQL("DROP TABLE {}").format(listed))
         return empty, kept
 
 
@@ -94,11 +95,6 @@ def _add_metadata_keys(alias: str, made: list[str]) -> None:
             for operation in migration.operations:
                 if isinstance(operation, AddMetadataKey) and operation.object_app in made:
                     operation.database_forwards(label, editor, state, state)
-
-
-def _of_each(cursor: Any, statement: LiteralString, names: list[str]) -> None:
-    listed = sql.SQL(", ").join(sql.Identifier(SHARED_SCHEMA, name) for name in names)
-    cursor.execute(sql.SQL(statement).format(listed))
 
 
 def _refuse_halves(missing: list[str], there: Iterable[type[models.Model]]) -> None:
