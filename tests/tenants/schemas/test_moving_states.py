@@ -70,6 +70,24 @@ def test_what_is_still_written_into_the_source_is_not_dropped_but_moved_the_next
     assert in_schemas.to_schemas("--drop", "--yes").code == 0
 
 
+def test_what_is_written_into_the_source_when_it_was_dropped_is_moved_the_next_time(in_schemas):
+    """The tables are there as long as another account has rows in them, and so is the way into them."""
+    kept = in_schemas.execute("SELECT id FROM stripe_charge WHERE stripe_id = 'ch_b1'")
+    assert in_schemas.to_schemas("--drop", "--yes", B).code == 0
+    in_schemas.execute(
+        "INSERT INTO stripe_charge (connect_account_id, livemode, stripe_id, data, as_of, received_at, origin,"
+        " event_id, leans_on_prior, updated_at) SELECT connect_account_id, livemode, 'ch_late', data, as_of,"
+        f' received_at, origin, event_id, leans_on_prior, updated_at FROM "{B}".stripe_charge WHERE id = %s',
+        *kept[0],
+    )
+    assert in_schemas.to_schemas("--drop", "--yes").err.startswith(f"{B}: It is not moved, or")
+    said = in_schemas.to_schemas()
+    assert (said.err, said.code) == ("", 0)
+    assert f"{B}: 1 rows moved" in said.out
+    assert len(in_schemas.rows(B, B)["stripe_charge"]) == 4
+    assert in_schemas.to_schemas("--drop", "--yes").code == 0
+
+
 def test_an_event_that_came_late_into_the_source_is_no_difference_where_the_target_knows_more(
     in_schemas,
 ):
