@@ -33,10 +33,21 @@ def told(stripe_id, n):
     return replace(value, as_of=value.as_of + timedelta(days=1, seconds=n), requested_at=None,
         received_at=timezone.now(), event_id=f"evt_{stripe_id}_{n}", origin="event")
 
-stop = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+stopped, going = threading.Event(), threading.Event()
+going.set()
+
+def listen():
+    for line in sys.stdin:
+        going.set() if line == "go on\\n" else going.clear()
+    stopped.set()
+    going.set()
+
+threading.Thread(target=listen, daemon=True).start()
 for n in itertools.count(1000):
-    if stop.is_set():
+    if not going.is_set():
+        print("pauses", flush=True)
+        going.wait()
+    if stopped.is_set():
         break
     try:
         with connect.account(A), transaction.atomic():
@@ -46,7 +57,7 @@ for n in itertools.count(1000):
     except Exception as error:
         connection.close()
         print(f"refused {n} {type(error).__name__}: {error}".splitlines()[0], flush=True)
-        stop.wait(0.05)
+        stopped.wait(0.05)
     else:
         print(f"written {n}", flush=True)
 """
@@ -81,8 +92,21 @@ class Writer:
         before = len(self.written)
         self._wait_for(lambda: len(self.written) >= before + 3)
 
-    def wait_for_refusal(self):
+    def pause(self):
+        self._say("pause")
+        self._wait_for(lambda: "pauses\n" in self.lines)
+
+    def goes_on_in_vain(self):
+        """Return why it is refused all that it would write now."""
+        before = len(self.written)
+        self._say("go on")
         self._wait_for(lambda: self.refused)
+        assert len(self.written) == before
+        return self.refused
+
+    def _say(self, line):
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
 
     def _wait_for(self, condition):
         until = time.monotonic() + 20
@@ -107,17 +131,6 @@ def writing(own):
         writer.stop()
 
 
-def refused_all(own):
-    """Return why a writer that comes too late is refused all that it would write."""
-    writer = Writer(own)
-    try:
-        writer.wait_for_refusal()
-    finally:
-        writer.stop()
-    assert writer.written == []
-    return writer.refused
-
-
 def kept(platform, schema):
     """Return the numbers of the charges that a writer wrote, and the last state of the one that it changed."""
     found = platform.execute(
@@ -135,17 +148,18 @@ def test_to_schemas_all_that_was_written_meanwhile_is_there(platform):
         writer.wait_for_more()
         late = platform.to_schemas("--drop", "--yes", A)
         writer.wait_for_more()
-    assert late.code == 1
-    assert "somebody wrote into its source since: move it again" in late.err
-    assert writer.refused == set()
-    assert kept(platform, A)[1] < writer.written[-1]
-    for way in ((), ("--verify",), ("--drop", "--yes")):
-        said = platform.to_schemas(*way)
-        assert (said.err, said.code) == ("", 0)
+        writer.pause()
+        assert late.code == 1
+        assert "somebody wrote into its source since: move it again" in late.err
+        assert writer.refused == set()
+        assert kept(platform, A)[1] < writer.written[-1]
+        for way in ((), ("--verify",), ("--drop", "--yes")):
+            said = platform.to_schemas(*way)
+            assert (said.err, said.code) == ("", 0)
+        assert writer.goes_on_in_vain() == {
+            'ProgrammingError: relation "stripe_customer" does not exist'
+        }
     assert kept(platform, A) == (set(writer.written), writer.written[-1])
-    assert refused_all(platform.of_rows) == {
-        'ProgrammingError: relation "stripe_customer" does not exist'
-    }
 
 
 def test_to_rows_all_that_was_written_meanwhile_is_there(in_schemas):
@@ -155,16 +169,17 @@ def test_to_rows_all_that_was_written_meanwhile_is_there(in_schemas):
         writer.wait_for_more()
         late = platform.to_rows("--drop", "--yes", A)
         writer.wait_for_more()
-    assert late.code == 1
-    assert "somebody wrote into its source since: move it again" in late.err
-    assert writer.refused == set()
-    for way in ((), ("--drop", "--yes")):
-        said = platform.to_rows(*way)
-        assert (said.err, said.code) == ("", 0)
+        writer.pause()
+        assert late.code == 1
+        assert "somebody wrote into its source since: move it again" in late.err
+        assert writer.refused == set()
+        for way in ((), ("--drop", "--yes")):
+            said = platform.to_rows(*way, A)
+            assert (said.err, said.code) == ("", 0)
+        assert writer.goes_on_in_vain() == {
+            'ProgrammingError: new row violates row-level security policy for table "stripe_customer"'
+        }
     assert kept(platform, "public") == (set(writer.written), writer.written[-1])
-    assert refused_all(platform.of_schemas) == {
-        'ProgrammingError: new row violates row-level security policy for table "stripe_customer"'
-    }
 
 
 def test_a_row_that_says_not_whose_it_is_written_while_its_schema_is_dropped_keeps_the_schema(
@@ -189,3 +204,13 @@ def test_a_row_that_says_not_whose_it_is_written_while_its_schema_is_dropped_kee
     assert said[0].code == 1
     assert f"{A}: orders_order in {A} have rows" in said[0].err
     assert platform.execute(f'SELECT number FROM "{A}".orders_order') == [("1",)]
+
+
+def test_a_transaction_that_stays_open_is_waited_for_in_the_end(platform, monkeypatch):
+    monkeypatch.setattr("tenants.reaching.LOCK_WAITS_MILLISECONDS", (20, 20, 0))
+    with psycopg.connect(platform.url) as other:
+        other.execute("SELECT stripe_id FROM public.stripe_charge")
+        threading.Timer(0.5, other.commit).start()
+        said = platform.to_schemas(A)
+    assert (said.err, said.code) == ("", 0)
+    assert len(platform.rows(A, A)["stripe_charge"]) == 3
