@@ -40,13 +40,16 @@ UPDATE {target} AS t SET {assignments} FROM {source} AS s
 WHERE s.connect_account_id = {account} AND {same} AND {s_later}
 """
 
-# As after a tie of events: what is read meanwhile is the best guess, and Stripe is asked.
+# As after a tie of events: what is read meanwhile is the best guess, and Stripe is asked. One state that was told twice
+# is none to ask about; that the target's row was looked at since is noted there too, or it would count as differing.
 ASK_STRIPE: Final = """
-UPDATE {target} AS t SET settle_at = coalesce(t.settle_at, clock_timestamp()),
-    updated_at = greatest(clock_timestamp(), s.updated_at + interval '1 microsecond')
+UPDATE {target} AS t SET updated_at = greatest(clock_timestamp(), s.updated_at + interval '1 microsecond'),
+    settle_at = CASE WHEN (t.data, t.deleted_at) IS DISTINCT FROM (s.data, s.deleted_at)
+        THEN coalesce(t.settle_at, clock_timestamp()) ELSE t.settle_at END
 FROM {source} AS s
 WHERE s.connect_account_id = {account} AND {same} AND NOT {s_later} AND NOT {t_later}
-    AND (t.data, t.deleted_at) IS DISTINCT FROM (s.data, s.deleted_at)
+    AND (t.data, t.deleted_at, t.as_of, t.event_id, t.requested_at, t.received_at)
+        IS DISTINCT FROM (s.data, s.deleted_at, s.as_of, s.event_id, s.requested_at, s.received_at)
 """
 
 INSERT: Final = """
@@ -72,8 +75,11 @@ WHERE s.connect_account_id = {account}
     AND (t.connect_account_id IS NULL OR ROW({of_s})::text IS DISTINCT FROM ROW({of_t})::text)
 """
 
-# Whoever writes a row notes when; and is not believed where the rule says that the source's is the later state.
-WRITTEN_SINCE: Final = sql.SQL("t.updated_at > s.updated_at AND NOT {}").format(S_LATER)
+# Whoever writes a row notes when; and is not believed where the rule says that the source's is the later state. Where
+# it says that the target's is, the source's may have been written after it: by an event that was late.
+WRITTEN_SINCE: Final = sql.SQL("(t.updated_at > s.updated_at OR {}) AND NOT {}").format(
+    T_LATER, S_LATER
+)
 
 
 class Checksum(NamedTuple):
@@ -123,12 +129,12 @@ def checksum(cursor: Any, table: Table, account: str, *, of_target: bool = False
     return Checksum(*cursor.fetchone())
 
 
-def difference(cursor: Any, table: Table, account: str) -> Difference | None:
+def difference(cursor: Any, table: Table, account: str, of_source: Checksum) -> Difference | None:
     """Return what of the source the target lacks; None where both are the same, or the target is later.
 
-    Row by row only where count and checksum are not the same.
+    Row by row only where count and checksum are not the same. `of_source` was read where nobody writes since.
     """
-    if checksum(cursor, table, account) == checksum(cursor, table, account, of_target=True):
+    if of_source == checksum(cursor, table, account, of_target=True):
         return None
     _run(
         cursor,

@@ -26,7 +26,8 @@ WHERE relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'django_migrat
 """
 
 COLUMNS: Final = """
-SELECT attname, attgenerated <> '' FROM pg_attribute
+SELECT attname, CASE WHEN attgenerated <> '' THEN pg_get_expr(adbin, adrelid) END FROM pg_attribute
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attname
 """
 
@@ -43,6 +44,13 @@ REFERRED_TO: Final = """
 SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY (%s::regclass[]))
 """
 
+BRING_UP: Final = "bring the source up to the same migrations first, under its own settings."
+MIGRATE: Final = (
+    "have the migration that adds it (AddMetadataKey, where it is a metadata_…) in INSTALLED_APPS here, and run it; or "
+    "take the column out of the source."
+)
+NOTHING_COPIED: Final = "Nothing of this account was copied."
+
 # What the mirror orders the states of an object by, and notes beside them.
 ORDERING: Final = {
     "as_of",
@@ -55,6 +63,10 @@ ORDERING: Final = {
     "settle_at",
     "updated_at",
 }
+
+
+Columns = dict[str, str | None]
+"""Of a table, each with what it is derived by; None: it is written."""
 
 
 class Unmovable(RuntimeError):
@@ -115,22 +127,40 @@ def tables_between(cursor: Any, source: str, target: str) -> list[Table]:
             f"The schema {target} has no {', '.join(lost)}. Put their apps into INSTALLED_APPS, and run "
             "manage.py migrate."
         )
-    return [_table(cursor, name, source, target) for name in names if name in there]
+    both = {
+        name: (_columns(cursor, source, name), _columns(cursor, target, name))
+        for name in names
+        if name in there
+    }
+    if problems := [
+        _of_columns(name, (source, target), of_both)
+        for name, of_both in both.items()
+        if of_both[0] != of_both[1]
+    ]:
+        raise Unmovable(" ".join([*problems, NOTHING_COPIED]))
+    return [_table(cursor, name, (source, target), found) for name, (found, _) in both.items()]
 
 
-def _table(cursor: Any, name: str, source: str, target: str) -> Table:
-    places = sql.Identifier(source, name), sql.Identifier(target, name)
+def _columns(cursor: Any, schema: str, name: str) -> Columns:
+    cursor.execute(COLUMNS, [sql.Identifier(schema, name).as_string()])
+    return dict(cursor.fetchall())
+
+
+def _of_columns(name: str, places: tuple[str, str], both: tuple[Columns, Columns]) -> str:
+    """Say which columns of a table differ between two schemas, and on which side something is to be done."""
+    differing = sorted({column for column, _ in both[0].items() ^ both[1].items()})
+    said = [f"{name}: the columns {', '.join(differing)} of {places[0]} and {places[1]} differ."]
+    for place, columns, remedy in zip(places, both, (BRING_UP, MIGRATE), strict=True):
+        if lacking := [column for column in differing if column not in columns]:
+            said.append(f"{place} lacks {', '.join(lacking)}: {remedy}")
+    if derived := [column for column in differing if column in both[0] and column in both[1]]:
+        said.append(f"{', '.join(derived)} are derived in another way: {BRING_UP}")
+    return " ".join(said)
+
+
+def _table(cursor: Any, name: str, schemas: tuple[str, str], found: Columns) -> Table:
+    places = sql.Identifier(schemas[0], name), sql.Identifier(schemas[1], name)
     regclasses = [place.as_string() for place in places]
-    found = []
-    for regclass in regclasses:
-        cursor.execute(COLUMNS, [regclass])
-        found.append(dict(cursor.fetchall()))
-    if found[0] != found[1]:
-        differing = sorted(column for column, _ in found[0].items() ^ found[1].items())
-        raise Unmovable(
-            f"{name}: the columns {', '.join(dict.fromkeys(differing))} of {source} and {target} differ. Bring the "
-            "source up to the same migrations first, under its own settings."
-        )
     cursor.execute(KEYS, [regclasses[1]])
     keys = cursor.fetchall()
     natural = [key for primary, key in keys if not primary and COLUMN in key]
@@ -143,8 +173,8 @@ def _table(cursor: Any, name: str, source: str, target: str) -> Table:
     return Table(
         name,
         *places,
-        columns=tuple(column for column, derived in found[0].items() if not derived),
-        derived=tuple(column for column, derived in found[0].items() if derived),
+        columns=tuple(column for column, derived_by in found.items() if derived_by is None),
+        derived=tuple(column for column, derived_by in found.items() if derived_by is not None),
         key=tuple((natural or primary)[0]),
         counted=sequence[0] if sequence and natural and not is_referred_to else None,
         sequence=sequence,

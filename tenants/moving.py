@@ -8,7 +8,7 @@ source may be dropped, whatever the target has become since; if somebody wrote i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -20,7 +20,7 @@ from connect.context import every_account
 from django_stripe.database import ALIAS
 from django_stripe.platform import account_of
 from tenants.conf import owner_alias
-from tenants.copying import Difference, checksum, copy, difference
+from tenants.copying import Checksum, Difference, checksum, copy, difference
 from tenants.movable import (
     SHARED_SCHEMA,
     Table,
@@ -32,8 +32,8 @@ from tenants.movable import (
 from tenants.names import schema_of
 from tenants.ownership import key_of
 from tenants.places import find_state
-from tenants.provisioning import LOCK, provision
-from tenants.reaching import filled, hidden_behind_policies, reached
+from tenants.provisioning import LOCK, provision, replay_parked
+from tenants.reaching import filled, hidden_behind_policies, lock, reached
 from tenants.shared_tables import tenant_tables
 
 SCHEMAS: Final = "SELECT nspname FROM pg_namespace ORDER BY nspname <> 'platform', nspname"
@@ -41,8 +41,15 @@ MARK: Final = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
 
 # Rows are told by how they are written: in the same way, whenever.
 AS_TEXT: Final = (
-    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'"
+    "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL bytea_output = 'hex'; "
+    "SET LOCAL intervalstyle = 'iso_8601'"
 )
+
+Tell = Callable[[str, int, str], object]
+"""Told of a table, of how many rows it has of the account, and of what is about to be done with them."""
+
+Sums = list[tuple[Table, Checksum]]
+"""What the source has of one account, table by table: read where nobody writes until the transaction ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +99,42 @@ def accounts(way: Way) -> list[str]:
         return sorted(found)
 
 
-def move(key: str, way: Way) -> Moved:
+def move(key: str, way: Way, tell: Tell = lambda table, rows, doing: None) -> Moved:
     """Move the rows of the account `key`, prove that they arrived, and open the merchant's place. In one transaction.
 
     Killed, it leaves nothing; asked for again, it does nothing. Until its rows are there an account that was no
     merchant is none, and its events wait. Raises Unmovable, NotMoved.
     """
     source, target = way.places(key)
-    state = _merchant_state(key) if way.to == "schemas" else None
-    if state == "dropped":
-        raise Unmovable(
-            "Its merchant was dropped, and is not to come back by this. See tenants_provision."
-        )
     with _transaction(way) as cursor:
         cursor.execute(LOCK, [key])
+        state = find_state(key) if way.to == "schemas" else None
+        if state == "dropped":
+            raise Unmovable(
+                "Its merchant was dropped, and is not to come back by this. See tenants_provision."
+            )
         moved = Moved(None)
-        if not _is_marked(cursor, key, way):
+        if _marked_sums(cursor, key, way) is None:
             if way.to == "schemas":
                 from tenants.migrating import make_schema  # noqa: PLC0415 - needs django-tenants' backend
 
                 make_schema(target)
             tables = tables_between(cursor, source, target)
             with _held(cursor, tables, also_target=True):
-                moved = Moved(sum(copy(cursor, table, key) for table in tables))
-                _refuse_differences(cursor, tables, key)
-                _mark(cursor, tables, key, way)
-    if way.to == "schemas" and state is None:
-        provision(account_of(key))
+                sums = _sums(cursor, tables, key)
+                moved = Moved(_copy(cursor, sums, key, tell))
+                _refuse_differences(cursor, sums, key, tell)
+                _mark(cursor, sums, key, way)
+    if way.to == "schemas":
+        if state is None:
+            provision(account_of(key))
+        elif state == "ready":
+            # It may have been opened by one that was killed before the events that waited were let go.
+            replay_parked(account_of(key))
     return moved
 
 
-def compare(key: str, way: Way) -> list[Difference]:
+def compare(key: str, way: Way, tell: Tell = lambda table, rows, doing: None) -> list[Difference]:
     """Return what the source has of the account `key` that the target has not, table by table. Raises Unmovable."""
     source, target = way.places(key)
     with _transaction(way) as cursor:
@@ -131,27 +143,34 @@ def compare(key: str, way: Way) -> list[Difference]:
             raise Unmovable(f"There is no schema {target}: it is not moved yet.")
         tables = tables_between(cursor, source, target)
         with _held(cursor, tables):
-            return [found for table in tables if (found := difference(cursor, table, key))]
+            return _differences(cursor, _sums(cursor, tables, key), key, tell)
 
 
-def drop_source(key: str, way: Way) -> int:
+def drop_source(key: str, way: Way, tell: Tell = lambda table, rows, doing: None) -> int:
     """Delete the rows of the account `key` from the shared tables, or drop its schema; return how many rows it had.
 
     Raises Unmovable unless they are the ones that were moved, NotMoved if the target has lost one since.
     """
-    source, target = way.places(key)
+    source, _ = way.places(key)
     with _transaction(way) as cursor:
         cursor.execute(LOCK, [key])
-        if not _is_marked(cursor, key, way):
+        if way.to == "rows":
+            _lock_schema(cursor, source)
+        sums = _marked_sums(cursor, key, way)
+        if sums is None:
             raise Unmovable(
                 "It is not moved, or somebody wrote into its source since: move it again."
             )
-        tables = tables_between(cursor, source, target)
-        with _held(cursor, tables):
-            _refuse_differences(cursor, [table for table in tables if table.is_ordered], key)
-            rows = sum(checksum(cursor, table, key).rows for table in tables)
+        if way.to == "schemas" and find_state(key) is None:
+            # Without rows in the source, nobody would know that it is to be opened.
+            raise Unmovable(
+                "Its rows are moved, and its merchant is not opened yet: move it again."
+            )
+        with _held(cursor, [table for table, _ in sums]):
+            _refuse_differences(cursor, [each for each in sums if each[0].is_ordered], key, tell)
+            rows = sum(found.rows for _, found in sums)
             if way.to == "schemas":
-                for table in tables:
+                for table, _ in sums:
                     statement = "DELETE FROM {} WHERE connect_account_id = {}"
                     cursor.execute(sql.SQL(statement).format(table.source, sql.Literal(key)))
                 # Before a table with what these have still to do is altered.
@@ -208,45 +227,67 @@ def _transaction(way: Way) -> Iterator[Any]:
 def _held(cursor: Any, tables: list[Table], *, also_target: bool = False) -> Iterator[None]:
     """Have nobody write into the source, nor into the target if that is written to, and reach the whole source."""
     sources = [table.source for table in tables]
-    with reached(cursor, sources):
-        locks = {"SHARE": sources, "SHARE ROW EXCLUSIVE": [table.target for table in tables]}
-        for mode, places in locks.items():
-            if places and (places is sources or also_target):
-                listed = sql.SQL(", ").join(places)
-                cursor.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(listed, sql.SQL(mode)))
+    targets = [table.target for table in tables] if also_target else []
+    with reached(cursor, sources, ("SHARE", sources), ("SHARE ROW EXCLUSIVE", targets)):
         yield
 
 
-def _is_marked(cursor: Any, key: str, way: Way) -> bool:
-    """Say whether what the source has now was moved and proven."""
+def _lock_schema(cursor: Any, schema: str) -> None:
+    """Have nobody look into a schema that is to be dropped, nor write there what was not looked for.
+
+    At once in the mode that DROP takes: whoever has read and is to write would wait for us, and we for him.
+    """
+    names = [*account_tables_in(cursor, schema), *other_tables_in(cursor, schema)]
+    lock(cursor, ("ACCESS EXCLUSIVE", [sql.Identifier(schema, name) for name in names]))
+
+
+def _copy(cursor: Any, sums: Sums, key: str, tell: Tell) -> int:
+    count = 0
+    for table, found in sums:
+        tell(table.name, found.rows, "copying")
+        count += copy(cursor, table, key)
+    return count
+
+
+def _sums(cursor: Any, tables: list[Table], key: str) -> Sums:
+    return [(table, checksum(cursor, table, key)) for table in tables]
+
+
+def _marked_sums(cursor: Any, key: str, way: Way) -> Sums | None:
+    """Return the checksums of the source if what it has now was moved and proven; nobody writes there from now on."""
     cursor.execute(MARK, [_quoted(schema_of(key))])
     ((found,),) = cursor.fetchall()
     if not (found or "").startswith(f"Moved to {way.to}"):
-        return False
+        return None
     tables = tables_between(cursor, *way.places(key))
     with _held(cursor, tables):
-        return bool(found == _text_of_mark(cursor, tables, key, way))
+        sums = _sums(cursor, tables, key)
+    return sums if found == _text_of_mark(sums, way) else None
 
 
-def _mark(cursor: Any, tables: list[Table], key: str, way: Way) -> None:
+def _mark(cursor: Any, sums: Sums, key: str, way: Way) -> None:
     statement = sql.SQL("COMMENT ON SCHEMA {} IS {}")
-    text = sql.Literal(_text_of_mark(cursor, tables, key, way))
+    text = sql.Literal(_text_of_mark(sums, way))
     cursor.execute(statement.format(sql.Identifier(schema_of(key)), text))
 
 
-def _text_of_mark(cursor: Any, tables: list[Table], key: str, way: Way) -> str:
-    sums = [f"{table.name} {checksum(cursor, table, key)}" for table in tables]
-    return f"Moved to {way.to}: {hashlib.sha256(' '.join(sums).encode()).hexdigest()}"
+def _text_of_mark(sums: Sums, way: Way) -> str:
+    named = [f"{table.name} {found}" for table, found in sums]
+    return f"Moved to {way.to}: {hashlib.sha256(' '.join(named).encode()).hexdigest()}"
 
 
-def _refuse_differences(cursor: Any, tables: list[Table], key: str) -> None:
-    if found := [each for table in tables if (each := difference(cursor, table, key))]:
-        raise NotMoved(found)
+def _differences(cursor: Any, sums: Sums, key: str, tell: Tell) -> list[Difference]:
+    differences = []
+    for table, found in sums:
+        tell(table.name, found.rows, "comparing")
+        if each := difference(cursor, table, key, found):
+            differences.append(each)
+    return differences
 
 
-def _merchant_state(key: str) -> str | None:
-    with every_account():
-        return find_state(key)
+def _refuse_differences(cursor: Any, sums: Sums, key: str, tell: Tell) -> None:
+    if differences := _differences(cursor, sums, key, tell):
+        raise NotMoved(differences)
 
 
 def _quoted(schema: str) -> str:

@@ -2,16 +2,21 @@
 
 Note on the wall: row-level security that is forced would hide rows from the owner of a table, without a word. So it is
 lifted for him in the transaction that reads, where nobody else sees it, and PostgreSQL is asked whether it is.
+
+Note on waiting: writers lock the same tables in an order of theirs. Who waits for one while he has another waits for
+somebody who waits for him, and PostgreSQL ends one of the two. So all are locked in one go, which lets go of all of
+them when it has waited for less than it takes PostgreSQL to look, a second (`deadlock_timeout`). The last is patient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
-from django.db import ProgrammingError
+from django.db import OperationalError, ProgrammingError, transaction
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 from tenants.movable import Unmovable
 
@@ -20,6 +25,30 @@ SELECT format('%%I.%%I', nspname, relname), relforcerowsecurity FROM pg_class
 JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE pg_class.oid = ANY (%s::regclass[]) AND row_security_active(pg_class.oid) ORDER BY 1
 """
+
+LOCK_WAITS_MILLISECONDS: Final = (*[100] * 20, *[500] * 10, 0)
+"""How long each go waits for a table; 0: as long as it takes."""
+
+Locks = tuple[LiteralString, Sequence[sql.Composable]]
+"""A mode, and the tables that are to be locked in it."""
+
+
+def lock(cursor: Any, *wanted: Locks) -> None:
+    """Lock these tables until the transaction ends: all of them, or none while one of them is another's."""
+    for wait in LOCK_WAITS_MILLISECONDS:
+        try:
+            with transaction.atomic(cursor.db.alias):
+                cursor.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(wait))
+                for mode, places in wanted:
+                    if places:
+                        statement = sql.SQL(f"LOCK TABLE {{}} IN {mode} MODE")
+                        cursor.execute(statement.format(sql.SQL(", ").join(places)))
+                cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+        except OperationalError as problem:
+            if not isinstance(problem.__cause__, LockNotAvailable) or not wait:
+                raise
+        else:
+            return
 
 
 def hidden_behind_policies(cursor: Any, places: list[sql.Identifier]) -> list[str]:
@@ -41,12 +70,15 @@ def filled(cursor: Any, schema: str, names: list[str]) -> list[str]:
 
 
 @contextmanager
-def reached(cursor: Any, places: list[sql.Identifier]) -> Iterator[None]:
-    """Reach every row of these tables in the block, whatever policy hides them. Raises Unmovable if that cannot be."""
-    names = [place.as_string() for place in places]
-    cursor.execute(HIDES, [names])
+def reached(cursor: Any, places: list[sql.Identifier], *held: Locks) -> Iterator[None]:
+    """Reach every row of these tables in the block, whatever policy hides them; with the tables of `held` locked.
+
+    Raises Unmovable if that cannot be.
+    """
+    cursor.execute(HIDES, [[place.as_string() for place in places]])
     forced = [sql.SQL(name) for name, is_forced in cursor.fetchall() if is_forced]
     try:
+        lock(cursor, ("ACCESS EXCLUSIVE", forced), *held)
         for name in forced:
             cursor.execute(sql.SQL("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY").format(name))
     except ProgrammingError as problem:

@@ -3,25 +3,28 @@
 Note on the records: django-tenants notes in the shared schema that a merchant's migrations are applied there, and
 makes no table; `migrate` then finds nothing to do. So the records of apps without tables are taken back, and these are
 migrated. The other way round, tables go and records stay, as where there have been schemas from the beginning.
+A platform's own app, which is applied and stays so, may have given these tables columns: they are given them again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 from django.apps import apps
 from django.db import connections, models, router, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg import sql
 
 from connect.context import every_account
 from django_stripe.database import ALIAS
+from django_stripe.metadata import AddMetadataKey
 from tenants.conf import tenant_labels
 from tenants.movable import SHARED_SCHEMA, Unmovable, account_tables_in, other_tables_in
-from tenants.reaching import filled
+from tenants.reaching import filled, lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def make_missing(alias: str) -> list[str]:
         executor.migrate(
             [node for node in executor.loader.graph.leaf_nodes() if node[0] in missing]
         )
+        _add_metadata_keys(alias, missing)
     return missing
 
 
@@ -70,18 +74,27 @@ def drop_empty() -> tuple[list[str], list[str]]:
         names = sorted([*tables.of_accounts, *tables.others])
         if not names:
             return [], []
-        _of_each(cursor, "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names)
+        lock(cursor, ("ACCESS EXCLUSIVE", [sql.Identifier(SHARED_SCHEMA, name) for name in names]))
         kept = filled(cursor, SHARED_SCHEMA, names)
         empty = [name for name in names if name not in kept]
         if empty:
             # Django's foreign keys among them go with them; whatever else refers to one stops this.
-            _of_each(cursor, "DROP TABLE {}", empty)
+            listed = sql.SQL(", ").join(sql.Identifier(SHARED_SCHEMA, name) for name in empty)
+            cursor.execute(sql.SQL("DROP TABLE {}").format(listed))
         return empty, kept
 
 
-def _of_each(cursor: Any, statement: LiteralString, names: list[str]) -> None:
-    listed = sql.SQL(", ").join(sql.Identifier(SHARED_SCHEMA, name) for name in names)
-    cursor.execute(sql.SQL(statement).format(listed))
+def _add_metadata_keys(alias: str, made: list[str]) -> None:
+    """Give the tables of the apps `made` the columns of metadata keys, whose migrations other apps have applied."""
+    loader = MigrationLoader(connections[alias])
+    state = loader.project_state()
+    with connections[alias].schema_editor() as editor:
+        for (label, name), migration in loader.graph.nodes.items():
+            if label in made or (label, name) not in loader.applied_migrations:
+                continue
+            for operation in migration.operations:
+                if isinstance(operation, AddMetadataKey) and operation.object_app in made:
+                    operation.database_forwards(label, editor, state, state)
 
 
 def _refuse_halves(missing: list[str], there: Iterable[type[models.Model]]) -> None:

@@ -20,6 +20,7 @@ from tenants.installation import CannotInstall, install
 from tenants.movable import Unmovable
 from tenants.moving import (
     NotMoved,
+    Tell,
     Way,
     accounts,
     compare,
@@ -34,7 +35,10 @@ from tenants.shared_tables import drop_empty, make_missing
 
 logger = logging.getLogger(__name__)
 
-Work = Callable[[str, Way], int]
+Work = Callable[[str, Way, Tell], int]
+
+LARGE_ROWS = 10_000
+"""From how many rows on a table of an account is told of: it takes seconds, and those who wait want to know."""
 
 
 class Command(BaseCommand):
@@ -66,6 +70,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         way = Way(options["to"])
+        self._tells_steps = options["verbosity"] > 0
         self._refuse(way)
         only = [self._key(name) for name in options["accounts"]]
         if options["verify"]:
@@ -128,7 +133,7 @@ class Command(BaseCommand):
                 progress.tell(number)
             name = key or "platform"
             try:
-                self._time(name, done, partial(work, key, way))
+                self._time(name, done, partial(work, key, way, partial(self._tell_step, name)))
             except (Unmovable, NotMoved, UnsafeName) as problem:
                 failed.append(f"{name}: {problem}")
             except Exception as error:  # noqa: BLE001 - the next one is not to wait for it
@@ -146,16 +151,21 @@ class Command(BaseCommand):
             speed = rows / max(time.monotonic() - began, 1e-9)
             self.stdout.write(f"{name}: {rows:,} rows {done}, {speed:,.0f} rows/s.")
 
-    def _move(self, key: str, way: Way) -> int:
-        return move(key, way).rows or 0
+    def _tell_step(self, name: str, table: str, rows: int, doing: str) -> None:
+        if self._tells_steps and rows >= LARGE_ROWS:
+            self.stdout.write(f"{name}: {table}: {doing} {rows:,} rows.")
+            self.stdout.flush()
 
-    def _verify(self, key: str, way: Way) -> int:
-        if differences := compare(key, way):
+    def _move(self, key: str, way: Way, tell: Tell) -> int:
+        return move(key, way, tell).rows or 0
+
+    def _verify(self, key: str, way: Way, tell: Tell) -> int:
+        if differences := compare(key, way, tell):
             raise NotMoved(differences)
         return 0
 
-    def _drop(self, key: str, way: Way) -> int:
-        return drop_source(key, way)
+    def _drop(self, key: str, way: Way, tell: Tell) -> int:
+        return drop_source(key, way, tell)
 
     def _drop_tables(self) -> None:
         empty, kept = drop_empty()

@@ -1,4 +1,7 @@
-"""A platform that moves: a database with row-level security, and the two settings it is run under."""
+"""A platform that moves: a database with row-level security, and the two settings it is run under.
+
+A plugin of the tests, so that they all copy one. PYTEST_DONT_REWRITE: they import it before it is one.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from io import StringIO
 from typing import Any
 
 import psycopg
+import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 from psycopg import sql
@@ -68,18 +72,27 @@ class Platform(Walled):
     def to_rows(self, *arguments: str) -> Said:
         return self.under_rows("-m", "django", "tenants_move", "--to", "rows", *arguments)
 
-    def under_rows(self, *arguments: str) -> Said:
-        """Run Python under the settings of rows, as the site, who knows the owner."""
-        own = {
+    @property
+    def of_rows(self) -> dict[str, str]:
+        """The environment of a process under the settings of rows: the site, who knows the owner."""
+        return {
             "DJANGO_SETTINGS_MODULE": "tests.tenants.schemas.rows_settings",
             "DATABASE_URL": self.url_of(self.role),
             "OWNER_URL": self.url_of(self.owner),
         }
-        return _python(own, *arguments)
+
+    @property
+    def of_schemas(self) -> dict[str, str]:
+        """The same under the settings of schemas: the owner."""
+        return {"DATABASE_URL": self.url_of(self.owner)}
+
+    def under_rows(self, *arguments: str) -> Said:
+        """Run Python under the settings of rows."""
+        return _python(self.of_rows, *arguments)
 
     def under_schemas(self, script: str) -> Said:
         """Run Python in a process that may be killed, as the owner, under the settings of schemas."""
-        return _python({"DATABASE_URL": self.url_of(self.owner)}, "-c", script)
+        return _python(self.of_schemas, "-c", script)
 
     @contextmanager
     def served(self, user: str | None = None) -> Iterator[None]:
@@ -174,3 +187,30 @@ def copied(origin: Platform) -> Iterator[Platform]:
 
 def _url_of_postgres(platform: Platform) -> str:
     return make_conninfo(platform.url, dbname="postgres")
+
+
+@pytest.fixture(scope="session")
+def origin(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), made() as platform:
+        yield platform
+
+
+@pytest.fixture
+def platform(origin, django_db_blocker):
+    """A platform with row-level security, the rows of three merchants, and its own."""
+    with django_db_blocker.unblock(), copied(origin) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def origin_in_schemas(origin):
+    with copied(origin) as platform:
+        assert platform.to_schemas().code == 0
+        yield platform
+
+
+@pytest.fixture
+def in_schemas(origin_in_schemas, django_db_blocker):
+    """The same, moved, and its source still there."""
+    with django_db_blocker.unblock(), copied(origin_in_schemas) as platform:
+        yield platform
