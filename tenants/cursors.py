@@ -39,6 +39,8 @@ class Preface(NamedTuple):
     """What says the contrary; None: what is said may stay for the rest of the transaction."""
 
 
+IDLE: Final = int(TransactionStatus.IDLE)
+
 PrefaceOf = Callable[[psycopg.Connection[Any], str], Preface]
 """Given a connection and its alias, what is to be said on it."""
 
@@ -48,7 +50,6 @@ BARE: Final = re.compile(
     r"|(CREATE(\s+UNIQUE)?|DROP)\s+INDEX\s+CONCURRENTLY)\b",
     re.IGNORECASE,
 )
-
 
 BEGIN: Final = re.compile(r"\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
 
@@ -66,8 +67,10 @@ class Prefacing(Cursor):
     _before = b""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        preface: Preface = self.preface(self.connection, self.alias)
-        is_bare = BARE.match(_text(query, self.connection))
+        # Python is slow where it begins again after it has waited: each call costs, so there are few.
+        connection = self.connection
+        preface: Preface = self.preface(connection, self.alias)
+        is_bare = BARE.match(query if type(query) is str else _text(query, connection))
         if preface.comment and self._is_sent_as_it_is():
             # A COMMIT runs what others have declared and deferred.
             in_front = (preface.taken_back or preface) if is_bare else preface
@@ -111,21 +114,32 @@ class Prefacing(Cursor):
         )
 
     def _execute_after(self, before: bytes, query: Any, params: Any, options: Any) -> Any:
-        was_idle = self.connection.pgconn.transaction_status == TransactionStatus.IDLE
+        pgconn = self.connection.pgconn
+        was_idle = pgconn.transaction_status == IDLE
         self._before = before
         try:
             super().execute(query, params, **options)
-            if was_idle and self.connection.autocommit and _is_left_open(self.connection, query):
-                raise _TransactionLeftOpen(
-                    "A statement has begun a transaction that nobody knows of: what others write on this connection "
-                    "would be lost with it. It is rolled back. Use transaction.atomic(), or a BEGIN of its own."
-                )
+            if was_idle and pgconn.transaction_status != IDLE:
+                self._end_what_is_left_open(query)
             return self
         finally:
             self._before = b""
             # What Django shows and logs as the query.
-            if self._query is not None and self._query.query.startswith(before):
-                self._query.query = self._query.query[len(before) :]
+            sent = self._query
+            if sent is not None and sent.query.startswith(before):
+                sent.query = sent.query[len(before) :]
+
+    def _end_what_is_left_open(self, query: Any) -> None:
+        """Roll a transaction back that more than a BEGIN has begun. Raises _TransactionLeftOpen then."""
+        connection = self.connection
+        is_piped = connection.pgconn.pipeline_status != PipelineStatus.OFF
+        if not connection.autocommit or is_piped or BEGIN.match(_text(query, connection)):
+            return
+        connection.rollback()
+        raise _TransactionLeftOpen(
+            "A statement has begun a transaction that nobody knows of: what others write on this connection "
+            "would be lost with it. It is rolled back. Use transaction.atomic(), or a BEGIN of its own."
+        )
 
     def _convert_query(self, query: Any, params: Any = None) -> Any:
         # Here, where psycopg has taken the query apart, or remembers how. Were it not called, nothing would be said.
@@ -228,18 +242,6 @@ def preface_declared(preface: PrefaceOf) -> Callable[..., Any]:
         return execute(statement, params, many, context)
 
     return wrapper
-
-
-def _is_left_open(connection: psycopg.Connection[Any], query: Any) -> bool:
-    """Whether more than a BEGIN has begun a transaction; then it is rolled back."""
-    if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-        return False
-    if connection.pgconn.pipeline_status != PipelineStatus.OFF or BEGIN.match(
-        _text(query, connection)
-    ):
-        return False
-    connection.rollback()
-    return True
 
 
 def _text(query: Any, connection: psycopg.Connection[Any]) -> str:

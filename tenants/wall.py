@@ -59,7 +59,7 @@ def carry(connection: psycopg.Connection[Any], alias: str) -> Preface:
             "security hides nothing. Log in as the role that `manage.py tenants_rls install` was told of."
         )
     backend = connection.pgconn.backend_pid if site.binding == "backend" else NO_BACKEND
-    return _preface(reached, site, backend, int(time()))
+    return _preface(reached, backend, int(time()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +77,18 @@ def _site() -> _Site:
     return _Site(owner_alias(), rls_binding(), rls_key(rls_secrets()[0]), citus())
 
 
-# Tests change them.
-setting_changed.connect(lambda **_: _site.cache_clear(), weak=False, dispatch_uid="tenants.wall")
-
-
 @lru_cache(maxsize=1024)  # within a second it is the same
-def _preface(
-    reached: str | EveryAccount | None, site: _Site, backend: int | str, at_unix: int
-) -> Preface:
+def _preface(reached: str | EveryAccount | None, backend: int | str, at_unix: int) -> Preface:
     if reached is None:
-        return _nobody(site)
-    token = signed(reached, site.key, backend, at_unix)
-    if site.is_citus:
-        return _said(site, token, "", _nobody(site))
-    in_front = signed(reached, site.key, f"{IN_FRONT}{backend}", at_unix)
-    return _said(site, token, in_front, _nobody(site))
+        return _said("", "", None)
+    key = _site().key
+    token = signed(reached, key, backend, at_unix)
+    in_front = signed(reached, key, f"{IN_FRONT}{backend}", at_unix)
+    return _said(token, in_front, taken_back=_said("", "", None))
 
 
-@cache
-def _nobody(site: _Site) -> Preface:
-    return _said(site, "", "", None)
-
-
-def _said(site: _Site, token: str, in_front: str, taken_back: Preface | None) -> Preface:
-    if site.is_citus:
+def _said(token: str, in_front: str, taken_back: Preface | None) -> Preface:
+    if _site().is_citus:
         # It passes on what SET says, and neither comments nor what a function does; and of two statements in a message
         # both, where it is to pass on one.
         return Preface(f"SET LOCAL {SETTING} = '{token}'", is_alone=True, taken_back=taken_back)
@@ -108,6 +96,14 @@ def _said(site: _Site, token: str, in_front: str, taken_back: Preface | None) ->
     say = f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
     return Preface(say, f"{MARK}{in_front}*/\n".encode(), taken_back=taken_back)
 
+
+def _forget(**kwargs: Any) -> None:
+    _site.cache_clear()
+    _preface.cache_clear()
+
+
+# Tests change the settings.
+setting_changed.connect(_forget, dispatch_uid="tenants.wall")
 
 _carry_with_declared: Final = preface_declared(carry)
 
