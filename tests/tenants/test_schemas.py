@@ -26,20 +26,20 @@ def database_url():
 
 
 # Those that take long by themselves, so that the others run beside them.
-LONG = ["schemas/test_poolers.py", "schemas/test_moving.py"]
+POOLERS = [HERE / "schemas/test_poolers.py"]
+MOVING = sorted(HERE.glob("schemas/test_moving*.py"))
 RUNS = {
-    "poolers": LONG[:1],
-    "moving": LONG[1:],
-    "schemas": ["schemas", *(f"--ignore={HERE / each}" for each in LONG)],
-    "unplaced": ["unplaced"],
+    "poolers": POOLERS,
+    "moving": MOVING,
+    "schemas": [HERE / "schemas", *(f"--ignore={each}" for each in [*POOLERS, *MOVING])],
+    "unplaced": [HERE / "unplaced"],
 }
 
 
 @pytest.mark.parametrize("run", RUNS)
 def test_each_of_them_passes(run, database_url):
     mode = "unplaced" if run == "unplaced" else "schemas"
-    where, *options = RUNS[run]
-    command = [sys.executable, "-m", "pytest", str(HERE / where), *options, "-q"]
+    command = [sys.executable, "-m", "pytest", *map(str, RUNS[run]), "-q"]
     command += ["-p", "no:cacheprovider"]
     settings = f"--ds=tests.tenants.{mode}.settings"
     # A process of its own, not a part of the run that this test is in.
