@@ -63,6 +63,8 @@ class Prefacing(Cursor):
 
     alias: ClassVar[str]
     preface: ClassVar[Any]
+    is_client: ClassVar[bool]
+    """Whether it binds the parameters itself, and is no cursor in the server."""
 
     _before = b""
 
@@ -70,17 +72,20 @@ class Prefacing(Cursor):
         # Python is slow where it begins again after it has waited: each call costs, so there are few.
         connection = self.connection
         preface: Preface = self.preface(connection, self.alias)
-        is_bare = BARE.match(query if type(query) is str else _text(query, connection))
-        if preface.comment and self._is_sent_as_it_is():
+        if preface.comment and (self.is_client or self._is_sent_as_it_is()):
+            was_idle = connection.pgconn.transaction_status == IDLE
             # A COMMIT runs what others have declared and deferred.
-            in_front = (preface.taken_back or preface) if is_bare else preface
-            return self._execute_after(in_front.comment, query, params, options)
+            if not was_idle and preface.taken_back and BARE.match(_text(query, connection)):
+                preface = preface.taken_back
+            return self._execute_after(preface.comment, query, params, options, was_idle)
+        is_bare = BARE.match(_text(query, connection))
         if not preface.statement or is_bare:
             return super().execute(query, params, **options)
         if preface.is_alone or self._takes_one_statement():
             with said(self.connection, preface):
                 return super().execute(query, params, **options)
-        self._execute_after(f"{preface.statement};\n".encode(), query, params, options)
+        was_idle = connection.pgconn.transaction_status == IDLE
+        self._execute_after(f"{preface.statement};\n".encode(), query, params, options, was_idle)
         self.nextset()
         return self
 
@@ -102,24 +107,19 @@ class Prefacing(Cursor):
 
     def _is_sent_as_it_is(self) -> bool:
         """Whether PostgreSQL gets the text with each execution, and not another one that names what was sent before."""
-        if isinstance(self, psycopg.ServerCursor):
-            return False
-        return isinstance(self, psycopg.ClientCursor) or self.connection.prepare_threshold is None
+        is_in_server = isinstance(self, psycopg.ServerCursor)
+        return not is_in_server and (self.is_client or self.connection.prepare_threshold is None)
 
     def _takes_one_statement(self) -> bool:
-        return (
-            self.connection.pgconn.pipeline_status != PipelineStatus.OFF
-            or not isinstance(self, psycopg.ClientCursor)
-            or isinstance(self, psycopg.ServerCursor)
-        )
+        return not self.is_client or self.connection.pgconn.pipeline_status != PipelineStatus.OFF
 
-    def _execute_after(self, before: bytes, query: Any, params: Any, options: Any) -> Any:
-        pgconn = self.connection.pgconn
-        was_idle = pgconn.transaction_status == IDLE
+    def _execute_after(
+        self, before: bytes, query: Any, params: Any, options: Any, was_idle: bool
+    ) -> Any:
         self._before = before
         try:
             super().execute(query, params, **options)
-            if was_idle and pgconn.transaction_status != IDLE:
+            if was_idle and self.connection.pgconn.transaction_status != IDLE:
                 self._end_what_is_left_open(query)
             return self
         finally:
@@ -186,8 +186,10 @@ def prefacing(
     """Return `kind` as a cursor of the database `alias` that says `preface` first."""
     if issubclass(kind, Prefacing):
         return kind
-    names = {"alias": alias, "preface": staticmethod(preface)}
-    base = PrefacingServer if issubclass(kind, psycopg.ServerCursor) else Prefacing
+    is_in_server = issubclass(kind, psycopg.ServerCursor)
+    is_client = issubclass(kind, psycopg.ClientCursor) and not is_in_server
+    names = {"alias": alias, "preface": staticmethod(preface), "is_client": is_client}
+    base = PrefacingServer if is_in_server else Prefacing
     return type(f"Prefacing{kind.__name__}", (base, kind), names)
 
 
