@@ -139,19 +139,24 @@ def kept(platform, schema):
     return {amount for name, amount in found if name.startswith("ch_w")}, dict(found)["ch_a1"]
 
 
+def move_and_drop_too_early(move, writer):
+    """Move A while the writer goes on, which lets nobody drop its source."""
+    assert move(A).code == 0
+    writer.wait_for_more()
+    late = move("--drop", "--yes", A)
+    writer.wait_for_more()
+    writer.pause()
+    assert late.code == 1
+    assert "somebody wrote into its source since: move it again" in late.err
+    assert writer.refused == set()
+
+
 def test_to_schemas_all_that_was_written_meanwhile_is_there(platform):
     # As after `tenants_rls uninstall` under these settings; with policies that nobody signs for he would be refused.
     platform.execute("ALTER TABLE public.stripe_charge DISABLE ROW LEVEL SECURITY")
     platform.execute("ALTER TABLE public.stripe_customer DISABLE ROW LEVEL SECURITY")
     with writing(platform.of_rows) as writer:
-        assert platform.to_schemas(A).code == 0
-        writer.wait_for_more()
-        late = platform.to_schemas("--drop", "--yes", A)
-        writer.wait_for_more()
-        writer.pause()
-        assert late.code == 1
-        assert "somebody wrote into its source since: move it again" in late.err
-        assert writer.refused == set()
+        move_and_drop_too_early(platform.to_schemas, writer)
         assert kept(platform, A)[1] < writer.written[-1]
         for way in ((), ("--verify",), ("--drop", "--yes")):
             said = platform.to_schemas(*way)
@@ -165,14 +170,7 @@ def test_to_schemas_all_that_was_written_meanwhile_is_there(platform):
 def test_to_rows_all_that_was_written_meanwhile_is_there(in_schemas):
     platform = in_schemas
     with writing(platform.of_schemas) as writer:
-        assert platform.to_rows(A).code == 0
-        writer.wait_for_more()
-        late = platform.to_rows("--drop", "--yes", A)
-        writer.wait_for_more()
-        writer.pause()
-        assert late.code == 1
-        assert "somebody wrote into its source since: move it again" in late.err
-        assert writer.refused == set()
+        move_and_drop_too_early(platform.to_rows, writer)
         for way in ((), ("--drop", "--yes")):
             said = platform.to_rows(*way, A)
             assert (said.err, said.code) == ("", 0)
