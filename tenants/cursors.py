@@ -72,7 +72,7 @@ class Prefacing(Cursor):
         # Python is slow where it begins again after it has waited: each call costs, so there are few.
         connection = self.connection
         preface: Preface = self.preface(connection, self.alias)
-        if preface.comment and (self.is_client or self._is_sent_as_it_is()):
+        if preface.comment and self._is_sent_as_it_is():
             was_idle = connection.pgconn.transaction_status == IDLE
             # A COMMIT runs what others have declared and deferred.
             if not was_idle and preface.taken_back and BARE.match(_text(query, connection)):
@@ -107,8 +107,9 @@ class Prefacing(Cursor):
 
     def _is_sent_as_it_is(self) -> bool:
         """Whether PostgreSQL gets the text with each execution, and not another one that names what was sent before."""
-        is_in_server = isinstance(self, psycopg.ServerCursor)
-        return not is_in_server and (self.is_client or self.connection.prepare_threshold is None)
+        return self.is_client or (
+            not isinstance(self, psycopg.ServerCursor) and self.connection.prepare_threshold is None
+        )
 
     def _takes_one_statement(self) -> bool:
         return not self.is_client or self.connection.pgconn.pipeline_status != PipelineStatus.OFF

@@ -1,9 +1,10 @@
 """Owns how the account of the context reaches the database: signed, with every statement, by every cursor.
 
 Note on what is not remembered: the account is a comment in front of the statement, and so goes with it. Where the
-statement is not all that is sent (cursors in the server), and on Citus, it is a setting, which is gone at the end of
-its transaction and counts for nothing where there is a comment. So there is nothing that a pooled, persistent or
-shared connection, a savepoint that is rolled back or an exception could leave behind for the next one.
+statement is not all that is sent (cursors in the server), and on Citus, it is a setting, which is taken back after the
+message, or gone with its transaction, and counts for nothing where there is a comment. So there is nothing that a
+pooled, persistent or shared connection, a savepoint that is rolled back or an exception could leave behind for the
+next one.
 """
 
 from __future__ import annotations
