@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tenants.policies import COLUMN, SCHEMA, AccountTable, fingerprint, quoted
+from tenants.policies import COLUMN, AccountTable, fingerprint, quoted
 
 TABLES: Final = """
 SELECT asked.quoted, pg_get_userbyid(relowner), relrowsecurity, relforcerowsecurity,
@@ -24,19 +24,21 @@ FROM unnest(%s::text[]) AS asked (quoted) JOIN pg_policy ON polrelid = to_regcla
 
 FOREIGN: Final = "is none of ours, and lets more through"
 
-FUNCTION_NAME: Final = f"{SCHEMA}.account()"
-
 # By what it is named: to look it up would take the right to.
 FUNCTION: Final = """
-SELECT coalesce(obj_description(pg_proc.oid, 'pg_proc'), ''),
-    pg_get_functiondef(pg_proc.oid) || prosecdef || pg_get_userbyid(proowner)
+SELECT coalesce(max(obj_description(pg_proc.oid, 'pg_proc')), ''),
+    string_agg(pg_get_functiondef(pg_proc.oid) || prosecdef || pg_get_userbyid(proowner), ' ' ORDER BY proname)
 FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
-WHERE nspname = 'tenants_rls' AND proname = 'account' AND pronargs = 0
+WHERE nspname = 'tenants_rls' HAVING bool_or(proname = 'account')
 """
 
 KEY_READER: Final = """
 SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE nspname = 'tenants_rls' AND relname = 'key' AND has_any_column_privilege(%s, pg_class.oid, 'SELECT')
+UNION ALL
+SELECT 1 FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+WHERE nspname = 'tenants_rls' AND proname = 'block' AND has_function_privilege(%s, pg_proc.oid, 'EXECUTE')
+    AND has_schema_privilege(%s, pronamespace, 'USAGE')
 """
 
 # A role is what it is a member of: it may become that, and so may whoever injects SQL.
@@ -191,7 +193,7 @@ def find_passages(
 
 def can_read_key(connection: BaseDatabaseWrapper, role: str) -> bool:
     """Say whether `role` could sign for anybody."""
-    return bool(rows(connection, KEY_READER, [role]))
+    return bool(rows(connection, KEY_READER, [role] * 3))
 
 
 def find_grants(connection: BaseDatabaseWrapper, table: AccountTable, role: str) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from psycopg import sql
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     Cursor = psycopg.Cursor[Any]
 else:
     Cursor = object
@@ -231,20 +234,32 @@ def _is_in_transaction(connection: psycopg.Connection[Any]) -> bool:
     )
 
 
-def preface_declared(preface: PrefaceOf) -> Callable[..., Any]:
-    """Return a wrapper of executions for Django's cursors in the server, whose class can be chosen only afterwards."""
+def preface_all(connection: BaseDatabaseWrapper, preface: PrefaceOf) -> None:
+    """Have every cursor of Django's `connection`, which is open, say `preface`."""
+    raw: Any = connection.connection
+    raw.cursor_factory = prefacing(raw.cursor_factory, connection.alias, preface)
+    raw.server_cursor_factory = prefacing(raw.server_cursor_factory, connection.alias, preface)
+    create: Any = connection.create_cursor
+    if isinstance(create, _Created):
+        return
+    # Django makes a class of its own, in the server, by no factory.
+    setattr(connection, "create_cursor", _Created(create, connection.alias, preface))  # noqa: B010
 
-    def wrapper(
-        execute: Callable[..., Any], statement: Any, params: Any, many: bool, context: Any
-    ) -> Any:
-        cursor: Any = context["cursor"].cursor
-        kind: Any = type(cursor)
-        is_in_server = issubclass(kind, psycopg.ServerCursor)
-        if is_in_server and not issubclass(kind, Prefacing):
-            cursor.__class__ = prefacing(kind, context["connection"].alias, preface)
-        return execute(statement, params, many, context)
 
-    return wrapper
+@dataclass(frozen=True, slots=True)
+class _Created:
+    """Django's way to make a cursor, and in the server one that says its preface."""
+
+    create: Callable[..., Any]
+    alias: str
+    preface: PrefaceOf
+
+    def __call__(self, name: str | None = None) -> Any:
+        cursor = self.create(name)
+        if name is not None:
+            kind: Any = type(cursor)
+            cursor.__class__ = prefacing(kind, self.alias, self.preface)
+        return cursor
 
 
 def _text(query: Any, connection: psycopg.Connection[Any]) -> str:

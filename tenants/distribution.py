@@ -12,18 +12,18 @@ from typing import Final
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tenants.catalog import FUNCTION, FUNCTION_NAME, find_tables, function_state, rows
-from tenants.conf import citus, rls_binding
+from tenants.catalog import FUNCTION, find_tables, function_state, rows
+from tenants.conf import citus, rls_binding, rls_secrets
+from tenants.functions import ACCOUNT, BLOCK, functions_sql, wall_fingerprint
 from tenants.names import PLATFORM_SCHEMA
 from tenants.policies import (
     COLUMN,
     SCHEMA,
     AccountTable,
     account_tables,
-    fingerprint,
-    function_sql,
     quoted,
 )
+from tenants.signature import key_name, rls_key
 
 LOCAL_APPS: Final = frozenset({"connect", "merchants"})
 """Apps whose tables stay on the coordinator although they name an account: they are asked over all accounts."""
@@ -86,17 +86,20 @@ DO $worker$
 BEGIN
     SET LOCAL citus.enable_ddl_propagation = off;
     CREATE SCHEMA IF NOT EXISTS {schema};
-    CREATE TABLE IF NOT EXISTS {schema}.key (inner_block bytea NOT NULL, outer_block bytea NOT NULL);
+    CREATE TABLE IF NOT EXISTS {schema}.key (
+        name text NOT NULL UNIQUE, inner_block bytea NOT NULL, outer_block bytea NOT NULL
+    );
     REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;
     REVOKE ALL ON {schema}.key FROM PUBLIC;
     SET LOCAL search_path = pg_catalog;
-    EXECUTE $function${function}$function$;
-    REVOKE ALL ON FUNCTION {name} FROM PUBLIC;
+    EXECUTE $function${block}$function$;
+    EXECUTE $function${account}$function$;
+    REVOKE ALL ON FUNCTION {name}, {block_name} FROM PUBLIC;
     GRANT USAGE ON SCHEMA {schema} TO {role};
     GRANT EXECUTE ON FUNCTION {name} TO {role};
     DELETE FROM {schema}.key;
-    INSERT INTO {schema}.key SELECT decode(block.i, 'hex'), decode(block.o, 'hex')
-    FROM json_to_recordset('<KEY>') AS block (i text, o text);
+    INSERT INTO {schema}.key SELECT block.n, decode(block.i, 'hex'), decode(block.o, 'hex')
+    FROM json_to_recordset('<KEY>') AS block (n text, i text, o text);
 END
 $worker$
 """
@@ -104,8 +107,8 @@ $worker$
 # The key goes from the database to the database: it is neither in what the plan prints nor in ours to log.
 TELL_WORKERS: Final = """
 SELECT success, result FROM run_command_on_workers(replace($command${command}$command$, '<KEY>', (
-    SELECT json_agg(json_build_object('i', encode(inner_block, 'hex'), 'o', encode(outer_block, 'hex')))::text
-    FROM {schema}.key
+    SELECT json_agg(key)::text
+    FROM (SELECT name AS n, encode(inner_block, 'hex') AS i, encode(outer_block, 'hex') AS o FROM {schema}.key) AS key
 )))
 """
 
@@ -253,8 +256,14 @@ def _step_of_workers(role: str) -> Step:
 
     No reference table: a function that runs on a shard may not begin another distributed query.
     """
+    block, account = functions_sql(key_name(rls_key(secret)) for secret in rls_secrets())
     command = ON_WORKERS.format(
-        schema=SCHEMA, function=function_sql(), name=FUNCTION_NAME, role=quoted(role)
+        schema=SCHEMA,
+        block=block,
+        account=account,
+        name=ACCOUNT,
+        block_name=BLOCK,
+        role=quoted(role),
     )
     return Step(
         "What the policies believe, also on the workers. Again after each change of the key.",
@@ -270,7 +279,7 @@ def _refuse_wall(connection: BaseDatabaseWrapper, role: str) -> None:
         )
     walls = find_tables(connection, account_tables(), role).values()
     stale = any(any(found.policies.values()) or not found.protected for found in walls)
-    source = fingerprint(function_sql())
+    source = wall_fingerprint()
     if stale or (
         walls and (not rows(connection, FUNCTION, []) or function_state(connection, source))
     ):

@@ -25,7 +25,8 @@ from tenants.catalog import (
     rows,
 )
 from tenants.conf import rls_binding
-from tenants.policies import SCHEMA, account_tables, fingerprint, function_sql, quoted
+from tenants.functions import wall_fingerprint
+from tenants.policies import SCHEMA, account_tables, quoted
 from tenants.signature import SECONDS_MAX
 
 INSTALL: Final = "Run `manage.py tenants_rls install` as the owner of the tables."
@@ -37,7 +38,7 @@ SERVE_AS_ANOTHER: Final = (
 def holes_in_tables(connection: BaseDatabaseWrapper, role: str) -> Iterator[str]:
     """Find tables that are not walled, or not as they are to be."""
     there = find_tables(connection, account_tables(), role)
-    problem = function_state(connection, fingerprint(function_sql()))
+    problem = function_state(connection, wall_fingerprint())
     if there and problem:
         yield f"The function {SCHEMA}.account() {problem}. {INSTALL}"
     for name, found in there.items():

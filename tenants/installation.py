@@ -10,7 +10,6 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from tenants.catalog import (
     FUNCTION,
-    FUNCTION_NAME,
     POLICIES,
     find_role,
     find_shadows,
@@ -19,21 +18,23 @@ from tenants.catalog import (
     rows,
 )
 from tenants.conf import rls_secrets
+from tenants.functions import ACCOUNT, BLOCK, functions_sql, wall_fingerprint
 from tenants.policies import (
     SCHEMA,
     AccountTable,
     Policy,
     account_tables,
     fingerprint,
-    function_sql,
     other_tables,
     quoted,
 )
-from tenants.signature import padded, rls_key
+from tenants.signature import key_name, padded, rls_key
 
 KEY_TABLE: Final = f"""
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-CREATE TABLE IF NOT EXISTS {SCHEMA}.key (inner_block bytea NOT NULL, outer_block bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS {SCHEMA}.key (
+    name text NOT NULL UNIQUE, inner_block bytea NOT NULL, outer_block bytea NOT NULL
+);
 REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC;
 REVOKE ALL ON {SCHEMA}.key FROM PUBLIC;
 """
@@ -135,22 +136,25 @@ def _refuse(connection: BaseDatabaseWrapper, role: str) -> None:
 def _install_key(connection: BaseDatabaseWrapper, role: str) -> None:
     """Keep the keys where their owner alone can read them, and the function that checks signatures with them."""
     _run(connection, KEY_TABLE)
-    _run(connection, "DELETE FROM tenants_rls.key")
-    for secret in rls_secrets():
-        _run(connection, "INSERT INTO tenants_rls.key VALUES (%s, %s)", padded(rls_key(secret)))
-    source = fingerprint(function_sql())
-    if function_state(connection, source):
-        # What it names is bound when it is made.
+    keys = {key_name(key): padded(key) for key in map(rls_key, rls_secrets())}
+    known = {name for (name,) in rows(connection, "SELECT name FROM tenants_rls.key", [])}
+    source = wall_fingerprint()
+    if function_state(connection, source) or known != keys.keys():
+        _run(connection, "DELETE FROM tenants_rls.key")
+        for name, blocks in keys.items():
+            _run(connection, "INSERT INTO tenants_rls.key VALUES (%s, %s, %s)", [name, *blocks])
+        # What they name is bound when they are made.
         ((path,),) = rows(connection, "SELECT current_setting('search_path')", [])
         _run(connection, "SET LOCAL search_path = pg_catalog")
-        _run(connection, function_sql())
+        for function in functions_sql(keys):
+            _run(connection, function)
         _run(connection, "SELECT set_config('search_path', %s, true)", [path])
         ((_, text),) = rows(connection, FUNCTION, [])
         mark = f"{source} {fingerprint(text)}"
-        _run(connection, f"COMMENT ON FUNCTION {FUNCTION_NAME} IS '{mark}'")
-    _run(connection, f"REVOKE ALL ON FUNCTION {FUNCTION_NAME} FROM PUBLIC")
+        _run(connection, f"COMMENT ON FUNCTION {ACCOUNT} IS '{mark}'")
+    _run(connection, f"REVOKE ALL ON FUNCTION {ACCOUNT}, {BLOCK} FROM PUBLIC")
     _run(connection, f"GRANT USAGE ON SCHEMA {SCHEMA} TO {quoted(role)}")
-    _run(connection, f"GRANT EXECUTE ON FUNCTION {FUNCTION_NAME} TO {quoted(role)}")
+    _run(connection, f"GRANT EXECUTE ON FUNCTION {ACCOUNT} TO {quoted(role)}")
 
 
 def _replace(connection: BaseDatabaseWrapper, table: AccountTable, policy: Policy) -> None:

@@ -11,9 +11,7 @@ from django.db import connections, models, router
 
 from django_stripe.database import ALIAS
 from django_stripe.platform import PLATFORM
-from tenants.conf import citus, rls_binding
-from tenants.signature import NO_BACKEND, SECONDS_MAX
-from tenants.wall import IN_FRONT, MARK, SETTING
+from tenants.conf import citus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +28,6 @@ REACHED: Final = f"(SELECT {SCHEMA}.account())"
 REACHED_ON_CITUS: Final = f"{SCHEMA}.account()"
 
 EVERY: Final = "'*'"
-
-SET_MARK: Final = "_" * (len(MARK) - 1) + " "
-"""What the function puts before the setting: as long as MARK, with as many spaces, and another first letter."""
-
-MESSAGE_MAX: Final = 512
-"""Within how many characters from its beginning a message has named its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,42 +113,6 @@ def other_tables() -> list[str]:
     """Return the installed tables without an account."""
     walled = {table.name for table in account_tables()}
     return sorted({model._meta.db_table for model in _stored_models()} - walled)
-
-
-def function_sql() -> str:
-    """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature."""
-    binding = rls_binding()
-    backend = "pg_backend_pid()::text" if binding == "backend" else f"'{NO_BACKEND}'"
-    seconds = SECONDS_MAX[binding]
-    signature = len(MARK) + 1
-    # What current_query() returns is the whole message that the site sent, whose beginning no injected SQL can change.
-    # Not in SQL, which plans such a function at each statement. Its names are looked up in pg_catalog, whatever path
-    # the caller has. Only the leader may run it: a parallel worker has a process id of its own.
-    return f"""
-CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-    said text := split_part(left(current_query(), {MESSAGE_MAX}), '*/', 1);
-    reached text;
-BEGIN
-    IF starts_with(said, '{MARK}') IS NOT TRUE THEN
-        said := '{SET_MARK}' || current_setting('{SETTING}', true);
-    END IF;
-    -- In one query, which is cheaper than as many expressions, and planned once a session.
-    SELECT split_part(said, ' ', 5) INTO reached FROM {SCHEMA}.key
-    WHERE CASE WHEN substr(said, {signature}, 64) = encode(sha256(outer_block || sha256(
-            inner_block || convert_to(substr(said, {signature + 65}), 'UTF8'))), 'hex')
-        THEN split_part(said, ' ', 3) = translate(left(said, 1), '{MARK[0]}{SET_MARK[0]}', '{IN_FRONT}') || {backend}
-            -- For as long as the transaction that it was signed in.
-            AND to_timestamp(split_part(said, ' ', 4)::float8) BETWEEN
-                transaction_timestamp() - interval '{seconds} s' AND statement_timestamp() + interval '{seconds} s'
-        END;
-    RETURN reached;
-END
-$$
-"""  # noqa: S608 - all that is put in is our own
 
 
 def fingerprint(text: str) -> str:

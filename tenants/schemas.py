@@ -30,7 +30,7 @@ from psycopg.pq import TransactionStatus
 from connect.context import EVERY_ACCOUNT, enter_with, look_in, reach, share_rows
 from django_stripe.database import ALIAS, write_with
 from tenants.conf import citus, isolation, tenant_labels
-from tenants.cursors import Preface, preface_declared, prefacing
+from tenants.cursors import Preface, preface_all, prefacing
 from tenants.names import schema_of
 from tenants.ownership import check_rows_after_migration
 from tenants.places import Turns, require
@@ -83,11 +83,7 @@ def place(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Have every cursor of `connection` look in the context's schema. A receiver of `connection_created`."""
     if isolation() != "schemas" or connection.alias != ALIAS or connection.connection is None:
         return
-    raw = connection.connection
-    raw.cursor_factory = prefacing(raw.cursor_factory, ALIAS, path_to_set)
-    raw.server_cursor_factory = prefacing(raw.server_cursor_factory, ALIAS, path_to_set)
-    if _path_of_declared not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_path_of_declared)
+    preface_all(connection, path_to_set)
 
 
 def install() -> None:
@@ -100,9 +96,6 @@ def install() -> None:
     write_with(prefacing(psycopg.Cursor, ALIAS, path_to_set))
     for connection in connections.all(initialized_only=True):
         place(connection)
-
-
-_path_of_declared: Final = preface_declared(path_to_set)
 
 
 def _of_django_tenants(alias: str) -> list[str]:

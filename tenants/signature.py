@@ -45,6 +45,11 @@ def padded(key: bytes) -> tuple[bytes, bytes]:
     return bytes(b ^ INNER for b in block), bytes(b ^ OUTER for b in block)
 
 
+def key_name(key: bytes) -> str:
+    """Return what tells this key from another, and does not tell the key."""
+    return hmac.digest(key, b"name", "sha256").hex()[:16]
+
+
 def signed(
     reach: str | EveryAccount, key: bytes, backend: int | str, at_unix: float | None = None
 ) -> str:

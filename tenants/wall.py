@@ -23,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from connect.context import EVERY_ACCOUNT, EveryAccount, reach
 from django_stripe.database import ALIAS, write_with
 from tenants.conf import Binding, citus, isolation, owner_alias, rls_binding, rls_secrets
-from tenants.cursors import Preface, preface_declared, prefacing
+from tenants.cursors import Preface, preface_all, prefacing
 from tenants.signature import NO_BACKEND, rls_key, signed
 
 SETTING: Final = "connect.account"
@@ -106,20 +106,14 @@ def _forget(**kwargs: Any) -> None:
 # Tests change the settings.
 setting_changed.connect(_forget, dispatch_uid="tenants.wall")
 
-_carry_with_declared: Final = preface_declared(carry)
-
 
 def wall_in(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Have every cursor of a PostgreSQL `connection` carry the account. A receiver of `connection_created`."""
     if isolation() != "rows" or connection.vendor != "postgresql" or connection.connection is None:
         return
-    raw = connection.connection
     # Whatever is prepared has a name, under which any SQL can put another statement for whoever comes next.
-    raw.prepare_threshold = None
-    raw.cursor_factory = prefacing(raw.cursor_factory, connection.alias, carry)
-    raw.server_cursor_factory = prefacing(raw.server_cursor_factory, connection.alias, carry)
-    if _carry_with_declared not in connection.execute_wrappers:
-        connection.execute_wrappers.append(_carry_with_declared)
+    connection.connection.prepare_threshold = None
+    preface_all(connection, carry)
 
 
 def wall_in_all() -> None:
