@@ -19,6 +19,8 @@ SET_MARK: Final = "_" * (len(MARK) - 1) + " "
 MESSAGE_MAX: Final = 512
 """Within how many characters from its beginning a message has named its account."""
 
+SIGNED_AT: Final = "pg_catalog.to_timestamp(pg_catalog.split_part(said, ' ', 4)::pg_catalog.float8)"
+
 
 def functions_sql(key_names: Iterable[str] = ()) -> tuple[str, str]:
     """Return the SQL of both functions, which believe the keys of these names."""
@@ -31,10 +33,10 @@ def wall_fingerprint() -> str:
 
 
 def _block_sql() -> str:
-    """Return the SQL of the function that reads a key, for the next one, once a session.
+    """Return the SQL of the function that reads a key, for the other one, once a session.
 
-    It is called immutable: so PostgreSQL puts what it returns into the plans that a session keeps of the other. A
-    key has another name than the key before it, so no plan has a wrong one.
+    It is called immutable, so PostgreSQL puts what it returns into the plan that a session keeps of the other. Another
+    key has another name, so no plan has a wrong one.
     """
     return f"""
 CREATE OR REPLACE FUNCTION {SCHEMA}.block(key_name text, is_inner boolean) RETURNS bytea
@@ -43,6 +45,10 @@ AS $$
 DECLARE
     found {SCHEMA}.key;
 BEGIN
+    IF current_setting('debug_print_plan')::boolean THEN
+        RAISE insufficient_privilege USING MESSAGE =
+            'debug_print_plan is on, and the plan that is made here has the key of the wall in it. Turn it off.';
+    END IF;
     SELECT * INTO found FROM {SCHEMA}.key WHERE name = key_name;
     IF found IS NULL THEN
         RAISE serialization_failure USING MESSAGE =
@@ -57,37 +63,49 @@ $$
 def _account_sql(key_names: Iterable[str]) -> str:
     """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature."""
     binding = rls_binding()
-    backend = "pg_backend_pid()::text" if binding == "backend" else f"'{NO_BACKEND}'"
     seconds = SECONDS_MAX[binding]
     signature = len(MARK) + 1
-    signed = f"convert_to(substr(said, {signature + 65}), 'UTF8')"
-    places = MARK[0] + SET_MARK[0]
-    signatures = ", ".join(
-        f"encode(sha256({SCHEMA}.block('{name}', false) || sha256({SCHEMA}.block('{name}', true) || {signed})), 'hex')"
+    backend = f"'{NO_BACKEND}'"
+    if binding == "backend":
+        backend = "pg_catalog.pg_backend_pid()::pg_catalog.text"
+    is_signed = " OR ".join(
+        f"pg_catalog.texteq(pg_catalog.substr(said, {signature}, 64), {_hmac(name, signature + 65)})"
         for name in key_names
     )
     # What current_query() returns is the whole message that the site sent, whose beginning no injected SQL can change.
     # Not in SQL, which plans such a function at each statement, and without a query, which costs as much as all the
-    # rest. Its names are looked up in pg_catalog, whatever path the caller has, and its plan, which has the key in it,
-    # is shown to nobody. Only the leader may run it: a parallel worker has a process id of its own.
+    # rest. All names are whole and there are no operators: whatever search path the caller has, it is not looked in,
+    # and to SET one here costs more than the signature. Only the leader may run it: a parallel worker has a process id
+    # of its own.
     return f"""
 CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
-SET search_path = pg_catalog, pg_temp SET debug_print_plan = off
 AS $$
 DECLARE
-    said text := split_part(left(current_query(), {MESSAGE_MAX}), '*/', 1);
+    said pg_catalog.text := pg_catalog.split_part(
+        pg_catalog.left(pg_catalog.current_query(), {MESSAGE_MAX}), '*/', 1);
 BEGIN
-    IF starts_with(said, '{MARK}') IS NOT TRUE THEN
-        said := '{SET_MARK}' || current_setting('{SETTING}', true);
+    IF pg_catalog.starts_with(said, '{MARK}') IS NOT TRUE THEN
+        said := pg_catalog.textcat('{SET_MARK}', pg_catalog.current_setting('{SETTING}', true));
     END IF;
-    RETURN CASE WHEN substr(said, {signature}, 64) IN ({signatures}) THEN
-        CASE WHEN split_part(said, ' ', 3) = translate(left(said, 1), '{places}', '{IN_FRONT}') || {backend}
+    RETURN CASE WHEN {is_signed} THEN
+        CASE WHEN pg_catalog.texteq(pg_catalog.split_part(said, ' ', 3), pg_catalog.textcat(
+                pg_catalog.translate(pg_catalog.left(said, 1), '{MARK[0]}{SET_MARK[0]}', '{IN_FRONT}'), {backend}))
             -- For as long as the transaction that it was signed in.
-            AND to_timestamp(split_part(said, ' ', 4)::float8) BETWEEN
-                transaction_timestamp() - interval '{seconds} s' AND statement_timestamp() + interval '{seconds} s'
-        THEN split_part(said, ' ', 5) END
+            AND pg_catalog.timestamptz_ge({SIGNED_AT}, pg_catalog.timestamptz_mi_interval(
+                pg_catalog.transaction_timestamp(), interval '{seconds} s'))
+            AND pg_catalog.timestamptz_le({SIGNED_AT}, pg_catalog.timestamptz_pl_interval(
+                pg_catalog.statement_timestamp(), interval '{seconds} s'))
+        THEN pg_catalog.split_part(said, ' ', 5) END
     END;
 END
 $$
 """
+
+
+def _hmac(key_name: str, signed_from: int) -> str:
+    """Return the SQL of the signature, in hex, of what is `said` from there on."""
+    inner, outer = (f"{SCHEMA}.block('{key_name}', {is_inner})" for is_inner in ("true", "false"))
+    signed = f"pg_catalog.convert_to(pg_catalog.substr(said, {signed_from}), 'UTF8')"
+    within = f"pg_catalog.sha256(pg_catalog.byteacat({inner}, {signed}))"
+    return f"pg_catalog.encode(pg_catalog.sha256(pg_catalog.byteacat({outer}, {within})), 'hex')"
