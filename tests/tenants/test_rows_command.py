@@ -103,6 +103,7 @@ DAMAGES = {
     "REVOKE SELECT ON stripe_charge FROM <ROLE>": "lacks SELECT on table stripe_charge",
     "ALTER TABLE stripe_charge ADD connect_note text": None,
     "GRANT USAGE ON SCHEMA tenants_rls TO <ROLE>; GRANT SELECT ON tenants_rls.key TO <ROLE>": "can read the key",
+    "GRANT EXECUTE ON FUNCTION tenants_rls.block(text, boolean) TO <ROLE>": "can read the key",
     "GRANT CREATE ON SCHEMA public TO <ROLE>": "has CREATE on SCHEMA public",
     "GRANT TEMPORARY ON DATABASE <DATABASE> TO <ROLE>": "has TEMPORARY on DATABASE",
     "GRANT CREATE ON DATABASE <DATABASE> TO <ROLE>": "has CREATE on DATABASE",
@@ -124,7 +125,7 @@ ALTER TABLE stripe_charge DROP COLUMN IF EXISTS connect_note;
 ALTER ROLE <ROLE> NOBYPASSRLS NOSUPERUSER NOCREATEROLE NOREPLICATION;
 REVOKE <OWNER> FROM <ROLE>; REVOKE pg_read_all_data FROM <ROLE>;
 REVOKE ALL ON SCHEMA public FROM <ROLE>; REVOKE ALL ON DATABASE <DATABASE> FROM <ROLE>;
-REVOKE ALL ON tenants_rls.key FROM <ROLE>;
+REVOKE ALL ON tenants_rls.key FROM <ROLE>; REVOKE ALL ON FUNCTION tenants_rls.block(text, boolean) FROM <ROLE>;
 """
 
 

@@ -54,6 +54,8 @@ ATTACKS = {
     "$$ SELECT $1 $$; SELECT * FROM stripe_charge --",
     "the key": "'; SELECT encode(inner_block, 'hex'), encode(outer_block, 'hex') FROM tenants_rls.key --",
     "the key, past the schema": "'; SET search_path = tenants_rls; TABLE key --",
+    "the key, by the function that reads it": "'; SELECT encode(tenants_rls.block((regexp_match(prosrc, "
+    "'block\\(''([0-9a-f]+)'))[1], true), 'hex') FROM pg_proc WHERE proname = 'account' --",
     "a role for it": "'; GRANT SELECT ON tenants_rls.key TO CURRENT_USER; TABLE tenants_rls.key --",
     "COPY": "'; COPY stripe_charge TO '/dev/null' --",
     "a program": "'; COPY (SELECT 1) TO PROGRAM 'true' --",

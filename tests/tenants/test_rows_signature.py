@@ -12,7 +12,7 @@ from django.test import override_settings
 import connect
 from connect.context import EVERY_ACCOUNT
 from django_stripe.charge.models import Charge
-from tenants.signature import NO_BACKEND, SECONDS_MAX, UnsignableAccount, rls_key, signed
+from tenants.signature import NO_BACKEND, SECONDS_MAX, UnsignableAccount, padded, rls_key, signed
 from tenants.wall import IN_FRONT
 from tests.tenants.rows import OWN_OF_A, SEEN_BY_A, SEEN_BY_B, A, B
 
@@ -153,6 +153,76 @@ def test_keys_are_rotated_without_a_gap(serving, raw):
         assert seen(raw, A, new, backend) == seen(raw, A, KEY, backend) == set()
     call_command("tenants_rls", "install")
     assert seen(raw, A, new, backend) == set()
+
+
+@pytest.mark.parametrize("made_before", [True, False], ids=["made before", "not made yet"])
+def test_the_key_is_in_no_plan_that_is_shown(serving, made_before):
+    """A session may have its plans printed, and the one that is kept of the function has the key in it."""
+    shown = []
+    login = {"user": serving.role, "password": serving.password, "autocommit": True}
+    with psycopg.connect(serving.url, **login) as raw:
+        raw.add_notice_handler(lambda notice: shown.append(notice.message_primary or ""))
+        raw.add_notice_handler(lambda notice: shown.append(notice.message_detail or ""))
+        if made_before:
+            assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+        raw.execute("SET client_min_messages = log; SET debug_print_plan = on")
+        if made_before:
+            assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+        else:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the key of the wall"):
+                raw.execute("SELECT stripe_id FROM stripe_charge")
+    text = " ".join(" ".join(shown).split())
+    for block in padded(KEY):
+        signed_bytes = [byte - 256 if byte > 127 else byte for byte in block]
+        for printed in (block.hex(), *(" ".join(map(str, some)) for some in (block, signed_bytes))):
+            assert printed[:40] not in text
+    assert "stripe_charge" in text, "plans are printed"
+
+
+def test_a_transaction_that_began_before_the_key_was_another_is_to_run_again(serving):
+    """Not to read nothing, and go on so for the rest of the session."""
+    login = {"user": serving.role, "password": serving.password}
+    with psycopg.connect(serving.url, **login) as raw:
+        raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        backend = raw.info.backend_pid
+        raw.execute("SELECT 1")
+        with override_settings(SECRET_KEY="new secret"):
+            call_command("tenants_rls", "install")
+        new = signed(A, rls_key("new secret"), f"{IN_FRONT}{backend}")
+        with pytest.raises(psycopg.errors.SerializationFailure, match="Run it again"):
+            seen_in_front(raw, new)
+        raw.rollback()
+        assert seen_in_front(raw, new) == SEEN_BY_A
+        raw.rollback()
+        call_command("tenants_rls", "install")
+        assert seen_in_front(raw, new) == set()
+
+
+def test_a_function_of_the_same_name_in_front_of_postgresqls_own_is_not_asked(serving, raw):
+    names = ["sha256(bytea)", "byteacat(bytea, bytea)", "encode(bytea, text)"]
+    serving.execute("CREATE SCHEMA hostile")
+    try:
+        serving.execute(f'GRANT USAGE ON SCHEMA hostile TO "{serving.role}"')
+        for name, result, value in zip(
+            names, ["bytea", "bytea", "text"], ["''", "''", f"'{'a' * 64}'"], strict=True
+        ):
+            serving.execute(
+                f"CREATE FUNCTION hostile.{name} RETURNS {result} LANGUAGE sql IMMUTABLE AS "
+                f"$$ SELECT {value}::{result} $$"
+            )
+        serving.execute(
+            "CREATE FUNCTION hostile.texteq(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$"
+        )
+        raw.execute("SET search_path = hostile, pg_catalog, public")
+        raw.commit()
+        assert (
+            seen_in_front(raw, f"{'a' * 64} #{raw.info.backend_pid} {int(time.time())} {B}")
+            == set()
+        )
+        assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+    finally:
+        raw.rollback()
+        serving.execute("DROP SCHEMA hostile CASCADE")
 
 
 def test_bound_to_time_a_signature_is_good_on_any_connection_and_soon_on_none(
