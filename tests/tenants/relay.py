@@ -27,9 +27,17 @@ def _hand_on(source: socket.socket, target: socket.socket, *, renumber: bool) ->
         target.shutdown(socket.SHUT_WR)
 
 
+def _server(host: str, port: str) -> socket.socket:
+    if not host.startswith("/"):
+        return socket.create_connection((host, int(port)))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(f"{host}/.s.PGSQL.{port}")
+    return server
+
+
 @contextmanager
-def pooler(directory: str, port: str) -> Iterator[int]:
-    """Stand before the server whose socket is in `directory`; yield the port on 127.0.0.1."""
+def pooler(host: str, port: str) -> Iterator[int]:
+    """Stand before the server at `host`, or whose socket is in that directory; yield the port on 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads = []
         sockets = []
@@ -38,8 +46,7 @@ def pooler(directory: str, port: str) -> Iterator[int]:
             with suppress(OSError):
                 while True:
                     client, _ = listener.accept()
-                    server = socket.socket(socket.AF_UNIX)
-                    server.connect(f"{directory}/.s.PGSQL.{port}")
+                    server = _server(host, port)
                     sockets.extend([client, server])
                     for ends, renumber in (((client, server), False), ((server, client), True)):
                         thread = threading.Thread(
