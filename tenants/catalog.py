@@ -33,12 +33,10 @@ WHERE nspname = 'tenants_rls' HAVING bool_or(proname = 'account')
 """
 
 KEY_READER: Final = """
-SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-WHERE nspname = 'tenants_rls' AND relname = 'key' AND has_any_column_privilege(%s, pg_class.oid, 'SELECT')
-UNION ALL
-SELECT 1 FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
-WHERE nspname = 'tenants_rls' AND proname = 'block' AND has_function_privilege(%s, pg_proc.oid, 'EXECUTE')
-    AND has_schema_privilege(%s, pronamespace, 'USAGE')
+SELECT rolname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+JOIN pg_roles ON pg_has_role(%s, pg_roles.oid, 'MEMBER')
+WHERE nspname = 'tenants_rls' AND relname = 'key' AND has_any_column_privilege(pg_roles.oid, pg_class.oid, 'SELECT')
+ORDER BY rolname <> %s, rolname
 """
 
 # A role is what it is a member of: it may become that, and so may whoever injects SQL.
@@ -191,9 +189,9 @@ def find_passages(
     ]
 
 
-def can_read_key(connection: BaseDatabaseWrapper, role: str) -> bool:
-    """Say whether `role` could sign for anybody."""
-    return bool(rows(connection, KEY_READER, [role] * 3))
+def find_key_readers(connection: BaseDatabaseWrapper, role: str) -> list[str]:
+    """Return as which roles `role`, itself or a member of one, could read the key and so sign for anybody."""
+    return [name for (name,) in rows(connection, KEY_READER, [role, role])]
 
 
 def find_grants(connection: BaseDatabaseWrapper, table: AccountTable, role: str) -> list[str]:

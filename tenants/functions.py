@@ -45,9 +45,13 @@ AS $$
 DECLARE
     found {SCHEMA}.key;
 BEGIN
-    IF current_setting('debug_print_plan')::boolean THEN
+    IF current_setting('debug_print_plan') = 'on'
+        OR current_setting('auto_explain.log_nested_statements', true) = 'on'
+        AND current_setting('auto_explain.log_verbose', true) = 'on'
+    THEN
         RAISE insufficient_privilege USING MESSAGE =
-            'debug_print_plan is on, and the plan that is made here has the key of the wall in it. Turn it off.';
+            'The plan that is made here has the key of the wall in it, and would be shown. '
+            'Turn debug_print_plan off, and auto_explain.log_nested_statements or its log_verbose.';
     END IF;
     SELECT * INTO found FROM {SCHEMA}.key WHERE name = key_name;
     IF found IS NULL THEN
@@ -88,16 +92,18 @@ BEGIN
     IF pg_catalog.starts_with(said, '{MARK}') IS NOT TRUE THEN
         said := pg_catalog.textcat('{SET_MARK}', pg_catalog.current_setting('{SETTING}', true));
     END IF;
-    RETURN CASE WHEN {is_signed} THEN
-        CASE WHEN pg_catalog.texteq(pg_catalog.split_part(said, ' ', 3), pg_catalog.textcat(
-                pg_catalog.translate(pg_catalog.left(said, 1), '{MARK[0]}{SET_MARK[0]}', '{IN_FRONT}'), {backend}))
-            -- For as long as the transaction that it was signed in.
-            AND pg_catalog.timestamptz_ge({SIGNED_AT}, pg_catalog.timestamptz_mi_interval(
-                pg_catalog.transaction_timestamp(), interval '{seconds} s'))
-            AND pg_catalog.timestamptz_le({SIGNED_AT}, pg_catalog.timestamptz_pl_interval(
-                pg_catalog.statement_timestamp(), interval '{seconds} s'))
-        THEN pg_catalog.split_part(said, ' ', 5) END
-    END;
+    IF ({is_signed}) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
+    -- A statement of its own: in one, PostgreSQL may read the time of what is not signed beforehand.
+    RETURN CASE WHEN pg_catalog.texteq(pg_catalog.split_part(said, ' ', 3), pg_catalog.textcat(
+            pg_catalog.translate(pg_catalog.left(said, 1), '{MARK[0]}{SET_MARK[0]}', '{IN_FRONT}'), {backend}))
+        -- For as long as the transaction that it was signed in.
+        AND pg_catalog.timestamptz_ge({SIGNED_AT}, pg_catalog.timestamptz_mi_interval(
+            pg_catalog.transaction_timestamp(), interval '{seconds} s'))
+        AND pg_catalog.timestamptz_le({SIGNED_AT}, pg_catalog.timestamptz_pl_interval(
+            pg_catalog.statement_timestamp(), interval '{seconds} s'))
+    THEN pg_catalog.split_part(said, ' ', 5) END;
 END
 $$
 """

@@ -15,8 +15,8 @@ from tenants.catalog import (
     FUNCTION,
     Found,
     Role,
-    can_read_key,
     find_grants,
+    find_key_readers,
     find_passages,
     find_role,
     find_shadows,
@@ -104,9 +104,10 @@ def _ways_round(connection: BaseDatabaseWrapper, role: str) -> Iterator[str]:
             f"Role {role} can read {name}, which has rows of accounts and is not walled. "
             f"REVOKE ALL ON {name} FROM PUBLIC, {quoted(role)};"
         )
-    if can_read_key(connection, role):
-        revoke = f"REVOKE ALL ON {SCHEMA}.key FROM PUBLIC, {quoted(role)};"
-        yield f"Role {role} can read the key, and so sign for any account. {revoke}"
+    for reader in find_key_readers(connection, role):
+        through = "" if reader == role else f" through its membership in {reader}"
+        revoke = f"REVOKE ALL ON {SCHEMA}.key FROM PUBLIC, {quoted(reader)};"
+        yield f"Role {role} can read the key{through}, and so sign for any account. {revoke}"
 
 
 def holes_in_connection(alias: str) -> Iterator[str]:

@@ -36,7 +36,6 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.key (
     name text NOT NULL UNIQUE, inner_block bytea NOT NULL, outer_block bytea NOT NULL
 );
 REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC;
-REVOKE ALL ON {SCHEMA}.key FROM PUBLIC;
 """
 
 # Counted keys of an identity need no right to the sequence, which would tell how many rows there are.
@@ -152,7 +151,8 @@ def _install_key(connection: BaseDatabaseWrapper, role: str) -> None:
         ((_, text),) = rows(connection, FUNCTION, [])
         mark = f"{source} {fingerprint(text)}"
         _run(connection, f"COMMENT ON FUNCTION {ACCOUNT} IS '{mark}'")
-    _run(connection, f"REVOKE ALL ON FUNCTION {ACCOUNT}, {BLOCK} FROM PUBLIC")
+    _run(connection, f"REVOKE ALL ON {SCHEMA}.key FROM PUBLIC, {quoted(role)}")
+    _run(connection, f"REVOKE ALL ON FUNCTION {ACCOUNT}, {BLOCK} FROM PUBLIC, {quoted(role)}")
     _run(connection, f"GRANT USAGE ON SCHEMA {SCHEMA} TO {quoted(role)}")
     _run(connection, f"GRANT EXECUTE ON FUNCTION {ACCOUNT} TO {quoted(role)}")
 

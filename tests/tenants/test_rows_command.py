@@ -103,7 +103,8 @@ DAMAGES = {
     "REVOKE SELECT ON stripe_charge FROM <ROLE>": "lacks SELECT on table stripe_charge",
     "ALTER TABLE stripe_charge ADD connect_note text": None,
     "GRANT USAGE ON SCHEMA tenants_rls TO <ROLE>; GRANT SELECT ON tenants_rls.key TO <ROLE>": "can read the key",
-    "GRANT EXECUTE ON FUNCTION tenants_rls.block(text, boolean) TO <ROLE>": "can read the key",
+    "CREATE ROLE a_group; GRANT USAGE ON SCHEMA tenants_rls TO a_group; GRANT SELECT ON tenants_rls.key TO a_group; "
+    "ALTER ROLE <ROLE> NOINHERIT; GRANT a_group TO <ROLE>": "can read the key through its membership in a_group",
     "GRANT CREATE ON SCHEMA public TO <ROLE>": "has CREATE on SCHEMA public",
     "GRANT TEMPORARY ON DATABASE <DATABASE> TO <ROLE>": "has TEMPORARY on DATABASE",
     "GRANT CREATE ON DATABASE <DATABASE> TO <ROLE>": "has CREATE on DATABASE",
@@ -125,7 +126,8 @@ ALTER TABLE stripe_charge DROP COLUMN IF EXISTS connect_note;
 ALTER ROLE <ROLE> NOBYPASSRLS NOSUPERUSER NOCREATEROLE NOREPLICATION;
 REVOKE <OWNER> FROM <ROLE>; REVOKE pg_read_all_data FROM <ROLE>;
 REVOKE ALL ON SCHEMA public FROM <ROLE>; REVOKE ALL ON DATABASE <DATABASE> FROM <ROLE>;
-REVOKE ALL ON tenants_rls.key FROM <ROLE>; REVOKE ALL ON FUNCTION tenants_rls.block(text, boolean) FROM <ROLE>;
+REVOKE ALL ON tenants_rls.key FROM <ROLE>; ALTER ROLE <ROLE> INHERIT;
+DO $$ BEGIN IF to_regrole('a_group') IS NOT NULL THEN DROP OWNED BY a_group; DROP ROLE a_group; END IF; END $$;
 """
 
 

@@ -179,6 +179,28 @@ def test_the_key_is_in_no_plan_that_is_shown(serving, made_before):
     assert "stripe_charge" in text, "plans are printed"
 
 
+@pytest.mark.parametrize("setting", ["debug_print_plan", "auto_explain"])
+def test_a_session_whose_first_plan_was_not_made_is_as_any_other_afterwards(serving, setting):
+    """PostgreSQL runs the function in another way then: plans of it may be made for one call, and be explained."""
+    login = {"user": serving.role, "password": serving.password, "autocommit": True}
+    names = [setting]
+    if setting == "auto_explain":
+        names = ["auto_explain.log_verbose", "auto_explain.log_nested_statements"]
+    with psycopg.connect(serving.url, **login) as raw:
+        for name in names:
+            raw.execute(f"SET {name} = on")
+        for _ in range(2):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the key of the wall"):
+                raw.execute("SELECT stripe_id FROM stripe_charge")
+        for name in names:
+            raw.execute(f"RESET {name}")
+        for mode in ("auto", "force_custom_plan"):
+            raw.execute(f"SET plan_cache_mode = {mode}")
+            for false in ("", f"{'a' * 64} #{raw.info.backend_pid} nan {A}"):
+                assert seen_in_front(raw, false) == seen_by_token(raw, false) == set()
+            assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+
+
 def test_a_transaction_that_began_before_the_key_was_another_is_to_run_again(serving):
     """Not to read nothing, and go on so for the rest of the session."""
     login = {"user": serving.role, "password": serving.password}
