@@ -32,6 +32,8 @@ FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
 WHERE nspname = 'tenants_rls' HAVING bool_or(proname = 'account')
 """
 
+KEY_IS_THERE: Final = "SELECT 1 WHERE to_regclass('tenants_rls.key') IS NOT NULL"
+
 KEY_READER: Final = """
 SELECT rolname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 JOIN pg_roles ON pg_has_role(%s, pg_roles.oid, 'MEMBER')
@@ -187,6 +189,13 @@ def find_passages(
             connection, PASSAGES, [COLUMN, role, [table.quoted for table in tables]]
         )
     ]
+
+
+def find_key_names(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the names of the keys that are installed. Asks as their owner."""
+    if not rows(connection, KEY_IS_THERE, []):
+        return []
+    return [name for (name,) in rows(connection, "SELECT name FROM tenants_rls.key ORDER BY 1", [])]
 
 
 def find_key_readers(connection: BaseDatabaseWrapper, role: str) -> list[str]:

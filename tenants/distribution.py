@@ -12,8 +12,8 @@ from typing import Final
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tenants.catalog import FUNCTION, find_tables, function_state, rows
-from tenants.conf import citus, rls_binding, rls_secrets
+from tenants.catalog import find_key_names, find_tables, function_state, rows
+from tenants.conf import citus, rls_binding
 from tenants.functions import ACCOUNT, BLOCK, functions_sql, wall_fingerprint
 from tenants.names import PLATFORM_SCHEMA
 from tenants.policies import (
@@ -23,7 +23,6 @@ from tenants.policies import (
     account_tables,
     quoted,
 )
-from tenants.signature import key_name, rls_key
 
 LOCAL_APPS: Final = frozenset({"connect", "merchants"})
 """Apps whose tables stay on the coordinator although they name an account: they are asked over all accounts."""
@@ -148,7 +147,7 @@ def plan_rows(connection: BaseDatabaseWrapper, role: str) -> list[Step]:
     done = _done(connection, DISTRIBUTED_TABLES)
     return [
         _step_of_settings(connection, "citus.propagate_set_commands", "local"),
-        _step_of_workers(role),
+        _step_of_workers(connection, role),
     ] + [
         _step_of_table(connection, table, tables[0])
         for table in tables
@@ -251,12 +250,13 @@ def _step_of_settings(connection: BaseDatabaseWrapper, setting: str, value: str)
     )
 
 
-def _step_of_workers(role: str) -> Step:
+def _step_of_workers(connection: BaseDatabaseWrapper, role: str) -> Step:
     """The function of the policies on every worker, over a table of that node's own.
 
     No reference table: a function that runs on a shard may not begin another distributed query.
     """
-    block, account = functions_sql(key_name(rls_key(secret)) for secret in rls_secrets())
+    # Those that it will have there, whatever the settings name by now.
+    block, account = functions_sql(find_key_names(connection))
     command = ON_WORKERS.format(
         schema=SCHEMA,
         block=block,
@@ -279,10 +279,7 @@ def _refuse_wall(connection: BaseDatabaseWrapper, role: str) -> None:
         )
     walls = find_tables(connection, account_tables(), role).values()
     stale = any(any(found.policies.values()) or not found.protected for found in walls)
-    source = wall_fingerprint()
-    if stale or (
-        walls and (not rows(connection, FUNCTION, []) or function_state(connection, source))
-    ):
+    if stale or (walls and function_state(connection, wall_fingerprint())):
         raise CannotDistribute(
             "The wall is not up, or not the one for Citus, whose policies have no subqueries. Run `manage.py "
             "tenants_rls install` with these settings."

@@ -11,6 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from tenants.catalog import (
     FUNCTION,
     POLICIES,
+    find_key_names,
     find_role,
     find_shadows,
     find_tables,
@@ -136,9 +137,8 @@ def _install_key(connection: BaseDatabaseWrapper, role: str) -> None:
     """Keep the keys where their owner alone can read them, and the function that checks signatures with them."""
     _run(connection, KEY_TABLE)
     keys = {key_name(key): padded(key) for key in map(rls_key, rls_secrets())}
-    known = {name for (name,) in rows(connection, "SELECT name FROM tenants_rls.key", [])}
     source = wall_fingerprint()
-    if function_state(connection, source) or known != keys.keys():
+    if function_state(connection, source) or find_key_names(connection) != sorted(keys):
         _run(connection, "DELETE FROM tenants_rls.key")
         for name, blocks in keys.items():
             _run(connection, "INSERT INTO tenants_rls.key VALUES (%s, %s, %s)", [name, *blocks])

@@ -24,7 +24,7 @@ from django_stripe.mirroring import mirror
 from tenants.cursors import Preface
 from tenants.distribution import CannotDistribute, _refuse_failure, plan_rows, problems
 from tenants.policies import account_tables
-from tenants.signature import NO_BACKEND, rls_key, signed
+from tenants.signature import NO_BACKEND, key_name, rls_key, signed
 from tenants.wall import carry
 from tests.tenants import rows
 from tests.tenants.conftest import OWNER_ALIAS
@@ -185,6 +185,15 @@ def test_what_a_worker_is_told_has_it_believe_the_same_signatures(on_citus, sett
                 site.execute("SELECT * FROM tenants_rls.key")
     finally:
         on_citus.execute(f'DROP DATABASE "{worker.name}" WITH (FORCE)')
+
+
+def test_workers_are_told_of_the_keys_that_the_coordinator_has(on_citus, settings):
+    """And not of one that the settings name already and nobody has installed: it would be found nowhere."""
+    installed = key_name(rls_key(settings.SECRET_KEY))
+    settings.SECRET_KEY = "another"
+    plan = distribute("--plan")
+    assert installed in plan
+    assert key_name(rls_key("another")) not in plan
 
 
 def test_with_the_primary_keys_of_the_plan_the_mirror_writes_and_the_wall_holds(on_citus):
