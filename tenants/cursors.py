@@ -243,7 +243,7 @@ def preface_all(connection: BaseDatabaseWrapper, preface: PrefaceOf) -> None:
     if isinstance(create, _Created):
         return
     # Django makes a class of its own, in the server, by no factory.
-    setattr(connection, "create_cursor", _Created(create, connection.alias, preface))  # noqa: B010
+    connection.create_cursor = _Created(create, connection.alias, preface)  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True, slots=True)

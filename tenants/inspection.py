@@ -71,9 +71,9 @@ def holes_of_role(connection: BaseDatabaseWrapper, role: str) -> Iterator[str]:
 
 def _powers(connection: BaseDatabaseWrapper, role: Role) -> Iterator[str]:
     for name, held in role.powers.items():
-        through = "" if name == role.name else f" through its membership in {name}"
         yield (
-            f"Role {role.name} is {', '.join(held)}{through}, which leads past row-level security. {SERVE_AS_ANOTHER}"
+            f"Role {role.name} is {', '.join(held)}{_through(role.name, name)}, which leads past row-level security. "
+            f"{SERVE_AS_ANOTHER}"
         )
     there = find_tables(connection, account_tables(), role.name)
     owned = sorted(name for name, found in there.items() if found.is_roles_own)
@@ -105,9 +105,13 @@ def _ways_round(connection: BaseDatabaseWrapper, role: str) -> Iterator[str]:
             f"REVOKE ALL ON {name} FROM PUBLIC, {quoted(role)};"
         )
     for reader in find_key_readers(connection, role):
-        through = "" if reader == role else f" through its membership in {reader}"
+        through = _through(role, reader)
         revoke = f"REVOKE ALL ON {SCHEMA}.key FROM PUBLIC, {quoted(reader)};"
         yield f"Role {role} can read the key{through}, and so sign for any account. {revoke}"
+
+
+def _through(role: str, other: str) -> str:
+    return "" if other == role else f" through its membership in {other}"
 
 
 def holes_in_connection(alias: str) -> Iterator[str]:

@@ -156,21 +156,20 @@ def test_keys_are_rotated_without_a_gap(serving, raw):
 
 
 @pytest.mark.parametrize("made_before", [True, False], ids=["made before", "not made yet"])
-def test_the_key_is_in_no_plan_that_is_shown(serving, made_before):
+def test_the_key_is_in_no_plan_that_is_shown(raw, made_before):
     """A session may have its plans printed, and the one that is kept of the function has the key in it."""
     shown = []
-    login = {"user": serving.role, "password": serving.password, "autocommit": True}
-    with psycopg.connect(serving.url, **login) as raw:
-        raw.add_notice_handler(lambda notice: shown.append(notice.message_primary or ""))
-        raw.add_notice_handler(lambda notice: shown.append(notice.message_detail or ""))
-        if made_before:
-            assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
-        raw.execute("SET client_min_messages = log; SET debug_print_plan = on")
-        if made_before:
-            assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
-        else:
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the key of the wall"):
-                raw.execute("SELECT stripe_id FROM stripe_charge")
+    raw.autocommit = True
+    raw.add_notice_handler(lambda notice: shown.append(notice.message_primary or ""))
+    raw.add_notice_handler(lambda notice: shown.append(notice.message_detail or ""))
+    if made_before:
+        assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+    raw.execute("SET client_min_messages = log; SET debug_print_plan = on")
+    if made_before:
+        assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+    else:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the key of the wall"):
+            raw.execute("SELECT stripe_id FROM stripe_charge")
     text = " ".join(" ".join(shown).split())
     for block in padded(KEY):
         signed_bytes = [byte - 256 if byte > 127 else byte for byte in block]
@@ -179,68 +178,63 @@ def test_the_key_is_in_no_plan_that_is_shown(serving, made_before):
     assert "stripe_charge" in text, "plans are printed"
 
 
-@pytest.mark.parametrize("setting", ["debug_print_plan", "auto_explain"])
-def test_a_session_whose_first_plan_was_not_made_is_as_any_other_afterwards(serving, setting):
+@pytest.mark.parametrize(
+    "names",
+    [["debug_print_plan"], ["auto_explain.log_verbose", "auto_explain.log_nested_statements"]],
+    ids=["debug_print_plan", "auto_explain"],
+)
+def test_a_session_whose_first_plan_was_not_made_is_as_any_other_afterwards(raw, names):
     """PostgreSQL runs the function in another way then: plans of it may be made for one call, and be explained."""
-    login = {"user": serving.role, "password": serving.password, "autocommit": True}
-    names = [setting]
-    if setting == "auto_explain":
-        names = ["auto_explain.log_verbose", "auto_explain.log_nested_statements"]
-    with psycopg.connect(serving.url, **login) as raw:
-        for name in names:
-            raw.execute(f"SET {name} = on")
-        for _ in range(2):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the key of the wall"):
-                raw.execute("SELECT stripe_id FROM stripe_charge")
-        for name in names:
-            raw.execute(f"RESET {name}")
-        for mode in ("auto", "force_custom_plan"):
-            raw.execute(f"SET plan_cache_mode = {mode}")
-            for false in ("", f"{'a' * 64} #{raw.info.backend_pid} nan {A}"):
-                assert seen_in_front(raw, false) == seen_by_token(raw, false) == set()
-            assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
+    raw.autocommit = True
+    for name in names:
+        raw.execute(f"SET {name} = on")
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the key of the wall"):
+            raw.execute("SELECT stripe_id FROM stripe_charge")
+    for name in names:
+        raw.execute(f"RESET {name}")
+    for mode in ("auto", "force_custom_plan"):
+        raw.execute(f"SET plan_cache_mode = {mode}")
+        for false in ("", f"{'a' * 64} #{raw.info.backend_pid} nan {A}"):
+            assert seen_in_front(raw, false) == seen_by_token(raw, false) == set()
+        assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
 
 
-def test_a_transaction_that_began_before_the_key_was_another_is_to_run_again(serving):
+def test_a_transaction_that_began_before_the_key_was_another_is_to_run_again(raw):
     """Not to read nothing, and go on so for the rest of the session."""
-    login = {"user": serving.role, "password": serving.password}
-    with psycopg.connect(serving.url, **login) as raw:
-        raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        backend = raw.info.backend_pid
-        raw.execute("SELECT 1")
-        with override_settings(SECRET_KEY="new secret"):
-            call_command("tenants_rls", "install")
-        new = signed(A, rls_key("new secret"), f"{IN_FRONT}{backend}")
-        with pytest.raises(psycopg.errors.SerializationFailure, match="Run it again"):
-            seen_in_front(raw, new)
-        raw.rollback()
-        assert seen_in_front(raw, new) == SEEN_BY_A
-        raw.rollback()
+    raw.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    raw.execute("SELECT 1")
+    with override_settings(SECRET_KEY="new secret"):
         call_command("tenants_rls", "install")
-        assert seen_in_front(raw, new) == set()
+    new = signed(A, rls_key("new secret"), f"{IN_FRONT}{raw.info.backend_pid}")
+    with pytest.raises(psycopg.errors.SerializationFailure, match="Run it again"):
+        seen_in_front(raw, new)
+    raw.rollback()
+    assert seen_in_front(raw, new) == SEEN_BY_A
+    raw.rollback()
+    call_command("tenants_rls", "install")
+    assert seen_in_front(raw, new) == set()
 
 
 def test_a_function_of_the_same_name_in_front_of_postgresqls_own_is_not_asked(serving, raw):
-    names = ["sha256(bytea)", "byteacat(bytea, bytea)", "encode(bytea, text)"]
+    functions = {
+        "sha256(bytea)": "''::bytea",
+        "byteacat(bytea, bytea)": "''::bytea",
+        "encode(bytea, text)": f"'{'a' * 64}'::text",
+        "texteq(text, text)": "true::boolean",
+    }
     serving.execute("CREATE SCHEMA hostile")
     try:
         serving.execute(f'GRANT USAGE ON SCHEMA hostile TO "{serving.role}"')
-        for name, result, value in zip(
-            names, ["bytea", "bytea", "text"], ["''", "''", f"'{'a' * 64}'"], strict=True
-        ):
+        for name, value in functions.items():
             serving.execute(
-                f"CREATE FUNCTION hostile.{name} RETURNS {result} LANGUAGE sql IMMUTABLE AS "
-                f"$$ SELECT {value}::{result} $$"
+                f"CREATE FUNCTION hostile.{name} RETURNS {value.split('::')[1]} LANGUAGE sql IMMUTABLE AS "
+                f"$$ SELECT {value} $$"
             )
-        serving.execute(
-            "CREATE FUNCTION hostile.texteq(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$"
-        )
         raw.execute("SET search_path = hostile, pg_catalog, public")
         raw.commit()
-        assert (
-            seen_in_front(raw, f"{'a' * 64} #{raw.info.backend_pid} {int(time.time())} {B}")
-            == set()
-        )
+        false = f"{'a' * 64} #{raw.info.backend_pid} {int(time.time())} {B}"
+        assert seen_in_front(raw, false) == set()
         assert seen(raw, A, KEY, raw.info.backend_pid) == SEEN_BY_A
     finally:
         raw.rollback()
