@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 from tenants.conf import rls_binding
-from tenants.policies import SCHEMA, fingerprint
+from tenants.policies import EVERY, SCHEMA, fingerprint
 from tenants.signature import NO_BACKEND, SECONDS_MAX
-from tenants.wall import IN_FRONT, MARK, SETTING
+from tenants.wall import FOR_ACCOUNT, IN_FRONT, MARK, SETTING
 
 ACCOUNT: Final = f"{SCHEMA}.account()"
+CALLED: Final = f"{ACCOUNT}, {SCHEMA}.one_account(), {SCHEMA}.is_for_account(text)"
+"""What the policies call, and so whomever they hold."""
 BLOCK: Final = f"{SCHEMA}.block(text, boolean)"
 
 SET_MARK: Final = "_" * (len(MARK) - 1) + " "
@@ -19,12 +21,33 @@ SET_MARK: Final = "_" * (len(MARK) - 1) + " "
 MESSAGE_MAX: Final = 512
 """Within how many characters from its beginning a message has named its account."""
 
+REFUSAL: Final = f"""
+    IF pg_catalog.texteq(said, {EVERY}) THEN
+        RAISE feature_not_supported USING MESSAGE =
+            'The plan of this statement was made for one account, and is to run for every account now. '
+            'Do not prepare it, or DISCARD PLANS before.';
+    END IF;"""
+
+# Called immutable, so that the planner has the answer. It decides nothing: whose rows are reached is asked either way.
+IS_FOR_ACCOUNT: Final = f"""
+CREATE OR REPLACE FUNCTION {SCHEMA}.is_for_account(asked text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN pg_catalog.int4gt(pg_catalog.strpos(
+        pg_catalog.left(pg_catalog.current_query(), {MESSAGE_MAX}),
+        pg_catalog.concat('*/{FOR_ACCOUNT}', asked, '*/')), 0);
+END
+$$
+"""
+
 SIGNED_AT: Final = "pg_catalog.to_timestamp(pg_catalog.split_part(said, ' ', 4)::pg_catalog.float8)"
 
 
-def functions_sql(key_names: Iterable[str] = ()) -> tuple[str, str]:
-    """Return the SQL of both functions, which believe the keys of these names."""
-    return _block_sql(), _account_sql(key_names)
+def functions_sql(key_names: Collection[str] = ()) -> list[str]:
+    """Return the SQL of the functions, which believe the keys of these names."""
+    accounts = [_account_sql(name, key_names) for name in ("account", "one_account")]
+    return [_block_sql(), *accounts, IS_FOR_ACCOUNT]
 
 
 def wall_fingerprint() -> str:
@@ -64,8 +87,11 @@ $$
 """  # noqa: S608 - all that is put in is our own
 
 
-def _account_sql(key_names: Iterable[str]) -> str:
-    """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature."""
+def _account_sql(name: str, key_names: Collection[str]) -> str:
+    """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature.
+
+    `one_account` is for plans that were made for one, and refuses to say "every".
+    """
     binding = rls_binding()
     seconds = SECONDS_MAX[binding]
     signature = len(MARK) + 1
@@ -82,7 +108,7 @@ def _account_sql(key_names: Iterable[str]) -> str:
     # and to SET one here costs more than the signature. Only the leader may run it: a parallel worker has a process id
     # of its own.
     return f"""
-CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
+CREATE OR REPLACE FUNCTION {SCHEMA}.{name}() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
 AS $$
 DECLARE
@@ -96,14 +122,15 @@ BEGIN
         RETURN NULL;
     END IF;
     -- A statement of its own: in one, PostgreSQL may read the time of what is not signed beforehand.
-    RETURN CASE WHEN pg_catalog.texteq(pg_catalog.split_part(said, ' ', 3), pg_catalog.textcat(
+    said := CASE WHEN pg_catalog.texteq(pg_catalog.split_part(said, ' ', 3), pg_catalog.textcat(
             pg_catalog.translate(pg_catalog.left(said, 1), '{MARK[0]}{SET_MARK[0]}', '{IN_FRONT}'), {backend}))
         -- For as long as the transaction that it was signed in.
         AND pg_catalog.timestamptz_ge({SIGNED_AT}, pg_catalog.timestamptz_mi_interval(
             pg_catalog.transaction_timestamp(), interval '{seconds} s'))
         AND pg_catalog.timestamptz_le({SIGNED_AT}, pg_catalog.timestamptz_pl_interval(
             pg_catalog.statement_timestamp(), interval '{seconds} s'))
-    THEN pg_catalog.split_part(said, ' ', 5) END;
+    THEN pg_catalog.split_part(said, ' ', 5) END;{REFUSAL if name == "one_account" else ""}
+    RETURN said;
 END
 $$
 """
