@@ -9,6 +9,8 @@ from django_stripe.common.one_account import table_of_one_account
 from django_stripe.customer.models import Customer
 
 A = Charge.objects.for_account("acct_A")
+NOT_A = A.all()
+NOT_A.query.where.negate()
 PAYERS = Customer.objects.for_account("acct_A").values("stripe_id")
 SAME = Charge.objects.filter(stripe_id=OuterRef("stripe_id"))
 
@@ -25,8 +27,10 @@ MORE = {
     "of the platform, which others see too": Charge.objects.for_account(PLATFORM),
     "of a merchant": Charge.objects.for_merchant("acct_A"),
     "or others": A | Charge.objects.filter(on_behalf_of="acct_A"),
+    "others, or": Charge.objects.filter(paid=True) | Charge.objects.filter(disputed=True) | A,
     "not these": Charge.objects.exclude(pk__in=A),
     "negated": Charge.objects.filter(~Q(*A.query.where.children)),
+    "negated as a whole": NOT_A,
     "in one of two": A.union(Charge.objects.for_merchant("acct_A")),
     "and read again": A.filter(Exists(SAME)),
     "within a query of the same": Charge.objects.filter(stripe_id__in=A.values("stripe_id")),
