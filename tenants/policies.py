@@ -21,7 +21,6 @@ SCHEMA: Final = "tenants_rls"
 
 # PostgreSQL evaluates a sub-select once a statement.
 REACHED: Final = f"(SELECT {SCHEMA}.account())"
-ONE_REACHED: Final = f"(SELECT {SCHEMA}.one_account())"
 
 # Citus refuses policies with a sub-select. So the signature is checked for each row that a statement looks at.
 REACHED_ON_CITUS: Final = f"{SCHEMA}.account()"
@@ -108,8 +107,10 @@ def _planned(table: str, reaches: str) -> str:
     """
     if citus():  # which passes no comment on
         return reaches
-    is_one = f"{SCHEMA}.is_for_account('{table}')"
-    return f"CASE WHEN {is_one} THEN {COLUMN} = {ONE_REACHED} ELSE {reaches} END"
+    is_one, one = (
+        f"{SCHEMA}.{function}('{table}')" for function in ("is_for_account", "one_account")
+    )
+    return f"CASE WHEN {is_one} THEN {COLUMN} = (SELECT {one}) ELSE {reaches} END"
 
 
 def account_tables() -> list[AccountTable]:

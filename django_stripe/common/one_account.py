@@ -11,7 +11,9 @@ from typing import Any, Final
 from django.db.models.lookups import Exact
 from django.db.models.sql.where import AND
 
-SAID: Final = re.compile(r"/\*for_account (\w+)\*/")
+SAID: Final = re.compile(r"/\*for_account (\w{1,63})\*/")
+ESCAPED: Final = 'u&"'
+"""How a name begins that SQL may write otherwise."""
 
 
 class InAccount(Exact):
@@ -35,7 +37,7 @@ def table_of_one_account(statement: str) -> str:
     said = SAID.search(statement)
     if said is None or not statement.startswith(("SELECT", "EXPLAIN")):
         return ""
-    table = said[1]
+    table, text = said[1].lower(), statement.lower()
     # Where it is neither before a column nor in the comment it is read, or is part of another name: then rather not.
-    reads = statement.count(table) - statement.count(f'{table}".') - 1
-    return table if reads == 1 else ""
+    reads = text.count(table) - text.count(f'{table}".') - 1
+    return said[1] if reads == 1 and ESCAPED not in text else ""
