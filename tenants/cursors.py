@@ -44,8 +44,8 @@ class Preface(NamedTuple):
 
 IDLE: Final = int(TransactionStatus.IDLE)
 
-PrefaceOf = Callable[[psycopg.Connection[Any], str, Any], Preface]
-"""Given a connection, its alias and the statement, or None if there is not one alone: what is to be said before."""
+PrefaceOf = Callable[[psycopg.Connection[Any], str], Preface]
+"""Given a connection and its alias, what is to be said on it."""
 
 # Statements that nothing may stand before: those that end a failed transaction, and those that run outside of any.
 BARE: Final = re.compile(
@@ -74,7 +74,7 @@ class Prefacing(Cursor):
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
         # Python is slow where it begins again after it has waited: each call costs, so there are few.
         connection = self.connection
-        preface: Preface = self.preface(connection, self.alias, query)
+        preface: Preface = self.preface(connection, self.alias)
         if preface.comment and self._is_sent_as_it_is():
             was_idle = connection.pgconn.transaction_status == IDLE
             # A COMMIT runs what others have declared and deferred.
@@ -93,17 +93,17 @@ class Prefacing(Cursor):
         return self
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
-        with said(self.connection, self.preface(self.connection, self.alias, None)):
+        with said(self.connection, self.preface(self.connection, self.alias)):
             super().executemany(query, params_seq, **options)
 
     def stream(self, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
-        with said(self.connection, self.preface(self.connection, self.alias, None)):
+        with said(self.connection, self.preface(self.connection, self.alias)):
             yield from super().stream(query, params, **options)
 
     @contextmanager
     def copy(self, statement: Any, params: Any = None, **options: Any) -> Iterator[psycopg.Copy]:
         with (
-            said(self.connection, self.preface(self.connection, self.alias, None)),
+            said(self.connection, self.preface(self.connection, self.alias)),
             super().copy(statement, params, **options) as it,
         ):
             yield it
@@ -159,7 +159,7 @@ class PrefacingServer(Prefacing):
     _declared: Preface | None = None
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        self._declared = self.preface(self.connection, self.alias, None)
+        self._declared = self.preface(self.connection, self.alias)
         return super().execute(query, params, **options)
 
     def _fetch_gen(self, num: Any) -> Any:
@@ -169,7 +169,7 @@ class PrefacingServer(Prefacing):
         return self._around(super()._scroll_gen(value, mode))  # type: ignore[misc]
 
     def _around(self, asking: Any) -> Any:
-        preface = self._declared or self.preface(self.connection, self.alias, None)
+        preface = self._declared or self.preface(self.connection, self.alias)
         # Beyond its transaction it has been run.
         if preface.taken_back is None or not _is_in_transaction(self.connection):
             return (yield from asking)

@@ -256,7 +256,7 @@ def _step_of_workers(connection: BaseDatabaseWrapper, role: str) -> Step:
     No reference table: a function that runs on a shard may not begin another distributed query.
     """
     # Those that it will have there, whatever the settings name by now.
-    block, account, *_ = functions_sql(find_key_names(connection))
+    block, account = functions_sql(find_key_names(connection))
     command = ON_WORKERS.format(
         schema=SCHEMA,
         block=block,

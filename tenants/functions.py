@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Final
 
 from tenants.conf import rls_binding
 from tenants.policies import SCHEMA, fingerprint
 from tenants.signature import NO_BACKEND, SECONDS_MAX
-from tenants.wall import FOR_ACCOUNT, IN_FRONT, MARK, SETTING
+from tenants.wall import IN_FRONT, MARK, SETTING
 
 ACCOUNT: Final = f"{SCHEMA}.account()"
-CALLED: Final = f"{ACCOUNT}, {SCHEMA}.one_account(text), {SCHEMA}.is_for_account(text)"
-"""What the policies call, and so whomever they hold."""
 BLOCK: Final = f"{SCHEMA}.block(text, boolean)"
 
 SET_MARK: Final = "_" * (len(MARK) - 1) + " "
@@ -21,23 +19,12 @@ SET_MARK: Final = "_" * (len(MARK) - 1) + " "
 MESSAGE_MAX: Final = 512
 """Within how many characters from its beginning a message has named its account."""
 
-# The first line is the cursor's, and no value of the statement's is in it.
-SAYS_SO: Final = f"""pg_catalog.starts_with(pg_catalog.current_query(), '{MARK}')
-        AND pg_catalog.int4gt(pg_catalog.strpos(
-            pg_catalog.split_part(pg_catalog.left(pg_catalog.current_query(), {MESSAGE_MAX}), E'\\n', 1),
-            pg_catalog.concat('*/{FOR_ACCOUNT}', asked, '*/')), 0)"""
-
 SIGNED_AT: Final = "pg_catalog.to_timestamp(pg_catalog.split_part(said, ' ', 4)::pg_catalog.float8)"
 
 
-def functions_sql(key_names: Collection[str] = ()) -> list[str]:
-    """Return the SQL of the functions, which believe the keys of these names."""
-    return [
-        _block_sql(),
-        _account_sql("account()", key_names),
-        _account_sql("one_account(asked text)", key_names, refusal=_refusal_sql()),
-        _is_for_account_sql(),
-    ]
+def functions_sql(key_names: Iterable[str] = ()) -> tuple[str, str]:
+    """Return the SQL of both functions, which believe the keys of these names."""
+    return _block_sql(), _account_sql(key_names)
 
 
 def wall_fingerprint() -> str:
@@ -77,7 +64,7 @@ $$
 """  # noqa: S608 - all that is put in is our own
 
 
-def _account_sql(function: str, key_names: Collection[str], refusal: str = "") -> str:
+def _account_sql(key_names: Iterable[str]) -> str:
     """Return the SQL of the function that says whose rows a statement reaches: NULL, none, without a true signature."""
     binding = rls_binding()
     seconds = SECONDS_MAX[binding]
@@ -95,13 +82,13 @@ def _account_sql(function: str, key_names: Collection[str], refusal: str = "") -
     # and to SET one here costs more than the signature. Only the leader may run it: a parallel worker has a process id
     # of its own.
     return f"""
-CREATE OR REPLACE FUNCTION {SCHEMA}.{function} RETURNS text
+CREATE OR REPLACE FUNCTION {SCHEMA}.account() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
 AS $$
 DECLARE
     said pg_catalog.text := pg_catalog.split_part(
         pg_catalog.left(pg_catalog.current_query(), {MESSAGE_MAX}), '*/', 1);
-BEGIN{refusal}
+BEGIN
     IF pg_catalog.starts_with(said, '{MARK}') IS NOT TRUE THEN
         said := pg_catalog.textcat('{SET_MARK}', pg_catalog.current_setting('{SETTING}', true));
     END IF;
@@ -117,38 +104,6 @@ BEGIN{refusal}
         AND pg_catalog.timestamptz_le({SIGNED_AT}, pg_catalog.timestamptz_pl_interval(
             pg_catalog.statement_timestamp(), interval '{seconds} s'))
     THEN pg_catalog.split_part(said, ' ', 5) END;
-END
-$$
-"""
-
-
-def _refusal_sql() -> str:
-    """Return the SQL that refuses a plan that was made for a statement about one account, and is run by another."""
-    return f"""
-    IF ({SAYS_SO}) IS NOT TRUE THEN
-        RAISE feature_not_supported USING MESSAGE = pg_catalog.concat('A plan that reads the rows of one account in ',
-            asked, ' is run by a statement that may be about more. Do not prepare it, or DISCARD PLANS before.');
-    END IF;"""
-
-
-def _is_for_account_sql() -> str:
-    """Return the SQL of the function that says whether the message reads one account's rows of `asked` alone.
-
-    It is called immutable, so that the planner has the answer. It decides nothing: whose rows are reached is asked when
-    the plan is run. What a function runs is not what the message says, and its plan is kept for others.
-    """
-    return f"""
-CREATE OR REPLACE FUNCTION {SCHEMA}.is_for_account(asked text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $$
-DECLARE
-    stack pg_catalog.text;
-BEGIN
-    IF ({SAYS_SO}) IS NOT TRUE THEN
-        RETURN false;
-    END IF;
-    GET DIAGNOSTICS stack = PG_CONTEXT;
-    RETURN pg_catalog.int4eq(pg_catalog.strpos(stack, E'\\n'), 0);
 END
 $$
 """

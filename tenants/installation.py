@@ -19,7 +19,7 @@ from tenants.catalog import (
     rows,
 )
 from tenants.conf import rls_secrets
-from tenants.functions import ACCOUNT, BLOCK, CALLED, functions_sql, wall_fingerprint
+from tenants.functions import ACCOUNT, BLOCK, functions_sql, wall_fingerprint
 from tenants.policies import (
     SCHEMA,
     AccountTable,
@@ -152,9 +152,9 @@ def _install_key(connection: BaseDatabaseWrapper, role: str) -> None:
         mark = f"{source} {fingerprint(text)}"
         _run(connection, f"COMMENT ON FUNCTION {ACCOUNT} IS '{mark}'")
     _run(connection, f"REVOKE ALL ON {SCHEMA}.key FROM PUBLIC, {quoted(role)}")
-    _run(connection, f"REVOKE ALL ON FUNCTION {CALLED}, {BLOCK} FROM PUBLIC, {quoted(role)}")
+    _run(connection, f"REVOKE ALL ON FUNCTION {ACCOUNT}, {BLOCK} FROM PUBLIC, {quoted(role)}")
     _run(connection, f"GRANT USAGE ON SCHEMA {SCHEMA} TO {quoted(role)}")
-    _run(connection, f"GRANT EXECUTE ON FUNCTION {CALLED} TO {quoted(role)}")
+    _run(connection, f"GRANT EXECUTE ON FUNCTION {ACCOUNT} TO {quoted(role)}")
 
 
 def _replace(connection: BaseDatabaseWrapper, table: AccountTable, policy: Policy) -> None:

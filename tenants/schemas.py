@@ -66,7 +66,7 @@ def left_to_django_tenants() -> Iterator[None]:
         _left_to_django_tenants.reset(token)
 
 
-def path_to_set(connection: psycopg.Connection[Any], alias: str, statement: Any) -> Preface:
+def path_to_set(connection: psycopg.Connection[Any], alias: str) -> Preface:
     """Return what has the rest of a transaction look in the context's schema; nothing: as it is."""
     reached = None if _left_to_django_tenants.get() else reach()
     if reached is None:

@@ -21,7 +21,6 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from connect.context import EVERY_ACCOUNT, EveryAccount, reach
-from django_stripe.common.one_account import table_of_one_account
 from django_stripe.database import ALIAS, write_with
 from tenants.conf import Binding, citus, isolation, owner_alias, rls_binding, rls_secrets
 from tenants.cursors import Preface, preface_all, prefacing
@@ -31,9 +30,6 @@ SETTING: Final = "connect.account"
 
 MARK: Final = f"/*{SETTING} "
 """What a message begins with that names its account, or none."""
-
-FOR_ACCOUNT: Final = "/*for_account "
-"""What comes then, and the table, if the statement reads one account's rows of that by `for_account` alone."""
 
 IN_FRONT: Final = "#"
 """What the backend has before it in a token that is good at the beginning of a message alone.
@@ -47,8 +43,8 @@ class _NoWall(ImproperlyConfigured):
     """The site logs in as a superuser, whom PostgreSQL hides nothing from."""
 
 
-def carry(connection: psycopg.Connection[Any], alias: str, statement: Any) -> Preface:
-    """Return what gives `statement` the context's account, or none.
+def carry(connection: psycopg.Connection[Any], alias: str) -> Preface:
+    """Return what gives a statement the context's account, or none.
 
     None is said too: a session may have been left with one. Raises _NoWall where the site would serve an account
     as a superuser.
@@ -64,10 +60,7 @@ def carry(connection: psycopg.Connection[Any], alias: str, statement: Any) -> Pr
             "security hides nothing. Log in as the role that `manage.py tenants_rls install` was told of."
         )
     backend = connection.pgconn.backend_pid if site.binding == "backend" else NO_BACKEND
-    table = ""
-    if isinstance(statement, str) and isinstance(reached, str):
-        table = table_of_one_account(statement)
-    return _preface(reached, backend, int(time()), table)
+    return _preface(reached, backend, int(time()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +79,23 @@ def _site() -> _Site:
 
 
 @lru_cache(maxsize=1024)  # within a second it is the same
-def _preface(
-    reached: str | EveryAccount | None, backend: int | str, at_unix: int, table: str
-) -> Preface:
+def _preface(reached: str | EveryAccount | None, backend: int | str, at_unix: int) -> Preface:
     if reached is None:
         return _said("", "", None)
     key = _site().key
     token = signed(reached, key, backend, at_unix)
     in_front = signed(reached, key, f"{IN_FRONT}{backend}", at_unix)
-    return _said(token, in_front, taken_back=_said("", "", None), table=table)
+    return _said(token, in_front, taken_back=_said("", "", None))
 
 
-def _said(token: str, in_front: str, taken_back: Preface | None, table: str = "") -> Preface:
+def _said(token: str, in_front: str, taken_back: Preface | None) -> Preface:
     if _site().is_citus:
         # It passes on what SET says, and neither comments nor what a function does; and of two statements in a message
         # both, where it is to pass on one.
         return Preface(f"SET LOCAL {SETTING} = '{token}'", is_alone=True, taken_back=taken_back)
     # Not SET LOCAL, which pg_stat_statements before PostgreSQL 18 shows with its value.
     say = f"SELECT pg_catalog.set_config('{SETTING}', '{token}', true)"
-    of_one = f"{FOR_ACCOUNT}{table}*/" if table else ""
-    return Preface(say, f"{MARK}{in_front}*/{of_one}\n".encode(), taken_back=taken_back)
+    return Preface(say, f"{MARK}{in_front}*/\n".encode(), taken_back=taken_back)
 
 
 def _forget(**kwargs: Any) -> None:

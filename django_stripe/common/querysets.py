@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from django_stripe import metadata
-from django_stripe.common.one_account import InAccount
 from django_stripe.platform import PLATFORM, Account, account_key
 
 if TYPE_CHECKING:
@@ -24,10 +23,7 @@ class StripeQuerySet(models.QuerySet[Row_co]):
 
     def for_account(self, account: Account) -> Self:
         """Rows that live in `account`: an id, ``PLATFORM``, an ``Account`` row or a tenant."""
-        key = account_key(account)
-        if not key:  # its rows are others' too: whom they name
-            return self.filter(connect_account_id=key)
-        return self.filter(InAccount(F("connect_account_id"), key))
+        return self.filter(connect_account_id=account_key(account))
 
     def for_merchant(self, account: Account) -> Self:
         """Rows that the merchant would call theirs.

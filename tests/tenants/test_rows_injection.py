@@ -105,9 +105,7 @@ def b_busy_elsewhere(serving):
     login = {"user": serving.role, "password": serving.password, "autocommit": True}
     with psycopg.connect(serving.url, **login) as other:
         with connect.account(B):
-            statement = (
-                carry(other, "default", None).comment + b"SELECT stripe_id FROM stripe_charge"
-            )
+            statement = carry(other, "default").comment + b"SELECT stripe_id FROM stripe_charge"
         assert {row[0] for row in other.execute(statement)} == SEEN_BY_B
         yield statement.decode()
 

@@ -235,15 +235,13 @@ def test_the_account_is_sent_by_a_set_that_citus_passes_on(on_citus, settings):
     raw = connections[ALIAS]
     raw.ensure_connection()
     with connect.account(A):
-        said = carry(raw.connection, ALIAS, None)
+        said = carry(raw.connection, ALIAS)
         token = r"[0-9a-f]{64} - \d+ acct_A"
         assert re.fullmatch(rf"SET LOCAL connect\.account = '{token}'", said.statement)
         assert not said.comment
-    assert carry(raw.connection, ALIAS, None) == Preface(
-        "SET LOCAL connect.account = ''", is_alone=True
-    )
+    assert carry(raw.connection, ALIAS) == Preface("SET LOCAL connect.account = ''", is_alone=True)
     settings.TENANTS_CITUS = False
-    assert carry(raw.connection, ALIAS, None).comment == b"/*connect.account */\n"
+    assert carry(raw.connection, ALIAS).comment == b"/*connect.account */\n"
 
 
 @pytest.mark.parametrize(
