@@ -14,7 +14,7 @@ from django_stripe.platform import PLATFORM
 from tenants.conf import citus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 COLUMN: Final = "connect_account_id"
 SCHEMA: Final = "tenants_rls"
@@ -93,12 +93,18 @@ def _reaches(*accounts: str) -> str:
 
     Either true or unknown, never false. Of what IS NOT UNKNOWN the planner expects nearly all rows. So it plans as if
     there were no policy, by the account that the query names; expecting few rows, it would sort what it could read in
-    order. A row of the first account is told by a bare equality: in the CASE of the others it takes half as long again.
+    order. A row of the first account is told by a bare equality: in the CASE of the others it takes a third longer.
     """
+    if citus():
+        # Asked for each row, so once: what follows would ask twice about rows of others.
+        return f"{_is_one_of(accounts, REACHED_ON_CITUS)} IS NOT UNKNOWN"
     first, *others = accounts
-    reached = REACHED_ON_CITUS if citus() else REACHED
-    found = " ".join(f"WHEN {account} THEN true" for account in [*others, EVERY])
-    return f"CASE WHEN {first} = {reached} THEN true ELSE CASE {reached} {found} END END IS NOT UNKNOWN"
+    return f"CASE WHEN {first} = {REACHED} THEN true ELSE {_is_one_of(others, REACHED)} END IS NOT UNKNOWN"
+
+
+def _is_one_of(accounts: Iterable[str], reached: str) -> str:
+    found = " ".join(f"WHEN {account} THEN true" for account in [*accounts, EVERY])
+    return f"CASE {reached} {found} END"
 
 
 def account_tables() -> list[AccountTable]:

@@ -187,6 +187,16 @@ def test_what_a_worker_is_told_has_it_believe_the_same_signatures(on_citus, sett
         on_citus.execute(f'DROP DATABASE "{worker.name}" WITH (FORCE)')
 
 
+def test_no_row_is_asked_about_twice(on_citus):
+    """Without a sub-select the function is called for each row: once, whosever it is."""
+    for table in account_tables():
+        for policy in table.policies():
+            assert {condition.count("account()") for condition in (policy.using, policy.check)} <= {
+                0,
+                1,
+            }
+
+
 def test_workers_are_told_of_the_keys_that_the_coordinator_has(on_citus, settings):
     """And not of one that the settings name already and nobody has installed: it would be found nowhere."""
     installed = key_name(rls_key(settings.SECRET_KEY))
